@@ -1,0 +1,200 @@
+//! The one error type of the core: a stable kind, whose fault it is, what to do.
+//!
+//! Invariant: an error never carries personal data. Its context names devices, sequence numbers,
+//! fields and limits; a shell adds names. Must not know: any other module but `ids`-like text.
+
+use std::fmt;
+
+/// A stable kind of failure. The code (`E-...`) never changes once released.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Kind {
+    /// The bytes are not a file of ours. Fault: the person who picked the file. Pick another.
+    Magic,
+    /// Made by a newer version. Fault: nobody's. Update, then read it again.
+    Newer,
+    /// The bytes end too early. Fault: the transfer. What was complete is kept; ask again.
+    Truncated,
+    /// Bytes follow the end. Fault: the transfer or its sender. Refused.
+    Trailing,
+    /// A declared length, count or size is over its cap. Fault: the sender. Refused unread.
+    Size,
+    /// It belongs to another team. Fault: the person who picked it. Refused.
+    Space,
+    /// A signature does not verify. Fault: whoever altered or forged it. Refused.
+    Signature,
+    /// A device key is weak or not canonical. Fault: its maker. Refused.
+    DeviceKey,
+    /// Entries are missing before this one. Fault: nobody's. Held until they arrive.
+    Gap,
+    /// One device has two histories. Fault: a copied phone or a forger. Shown, not merged.
+    Fork,
+    /// The author is not a member that we know. Held until the team list says so.
+    NotMember,
+    /// The team list that it cites has not arrived yet. Held.
+    WaitMembers,
+    /// The writer's role does not allow this act. Fault: the caller.
+    Role,
+    /// The epoch key is missing. Fault: nobody's. It is requested; the bytes are kept.
+    WaitKey,
+    /// A lockbox does not open to the key that it names. Fault: its author.
+    Lockbox,
+    /// A chain, digest or authentication tag fails. Fault: damage or forgery. Ask again.
+    Body,
+    /// Content was not received yet. Fault: nobody's. It is fetched.
+    BodyMissing,
+    /// An item is not in the canonical form, or of a wrong type or range. Fault: its author.
+    Format,
+    /// Items, operations or text over the cap. Fault: the author, who is flagged.
+    ChangeTooBig,
+    /// The merge library failed on a record. Fault: ours. The entries are kept.
+    Change,
+    /// The store's key does not open it. Fault: a restored copy or a lost key.
+    DbKey,
+    /// A page of the store is damaged. Fault: the storage. Salvage, then heal from peers.
+    DbPage,
+    /// The store was written by a newer version. Update; nothing was read or changed.
+    DbNewer,
+    /// The storage is full: NOT saved. Free some room and try again.
+    Full,
+    /// Input or output failed: not sure that it was saved. Reopen and look.
+    Io,
+    /// Another program has the store open. Close it there.
+    Busy,
+    /// The command does not make sense as given. Fault: the caller.
+    Invalid,
+    /// No such record, field or value here. Fault: the caller, or it has not arrived yet.
+    NotFound,
+    /// The store is closed or this device has no team yet. Fault: the caller.
+    NotReady,
+}
+
+impl Kind {
+    /// Returns the stable code that documents and logs use.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Magic => "E-MAGIC",
+            Self::Newer => "E-NEWER",
+            Self::Truncated => "E-TRUNC",
+            Self::Trailing => "E-TRAIL",
+            Self::Size => "E-SIZE",
+            Self::Space => "E-SPACE",
+            Self::Signature => "E-SIG",
+            Self::DeviceKey => "E-KEY",
+            Self::Gap => "E-GAP",
+            Self::Fork => "E-FORK",
+            Self::NotMember => "E-NOTMEMBER",
+            Self::WaitMembers => "E-WAIT-MEMBERS",
+            Self::Role => "E-ROLE",
+            Self::WaitKey => "E-WAIT-KEY",
+            Self::Lockbox => "E-LOCKBOX",
+            Self::Body => "E-BODY",
+            Self::BodyMissing => "E-BODY-MISSING",
+            Self::Format => "E-FORMAT",
+            Self::ChangeTooBig => "E-CHANGE-BIG",
+            Self::Change => "E-CHANGE",
+            Self::DbKey => "E-DBKEY",
+            Self::DbPage => "E-DBPAGE",
+            Self::DbNewer => "E-DBNEWER",
+            Self::Full => "E-FULL",
+            Self::Io => "E-IO",
+            Self::Busy => "E-BUSY",
+            Self::Invalid => "E-INVALID",
+            Self::NotFound => "E-NOTFOUND",
+            Self::NotReady => "E-NOTREADY",
+        }
+    }
+
+    /// Tells whether the same call may succeed later without any change by the caller.
+    #[must_use]
+    pub fn is_retryable(self) -> bool {
+        matches!(
+            self,
+            Self::Gap
+                | Self::NotMember
+                | Self::WaitMembers
+                | Self::WaitKey
+                | Self::BodyMissing
+                | Self::Full
+                | Self::Io
+                | Self::Busy
+        )
+    }
+}
+
+/// What went wrong: a stable [`Kind`] and a context without personal data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error {
+    /// The stable kind.
+    pub kind: Kind,
+    /// What it was about: a device id, a sequence number, a field name, a limit. Never a name.
+    pub context: String,
+}
+
+/// The result of every fallible function of the core.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// Makes an error of `kind` about `context`.
+    pub fn new(kind: Kind, context: impl Into<String>) -> Self {
+        Self {
+            kind,
+            context: context.into(),
+        }
+    }
+
+    /// Returns the stable code, such as `E-MAGIC`.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        self.kind.code()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.kind.code(), self.context)
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<rusqlite::Error> for Error {
+    /// Maps SQLite's result codes to kinds; SQL text and bound values are never carried along.
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode as Code;
+        let Some(code) = error.sqlite_error_code() else {
+            return Self::new(Kind::Io, format!("store: {}", without_values(&error)));
+        };
+        let kind = match code {
+            Code::NotADatabase => Kind::DbKey,
+            Code::DatabaseCorrupt => Kind::DbPage,
+            Code::DiskFull => Kind::Full,
+            Code::DatabaseBusy | Code::DatabaseLocked => Kind::Busy,
+            _ => Kind::Io,
+        };
+        let extended = error.sqlite_error().map_or(0, |e| e.extended_code);
+        Self::new(kind, format!("store: SQLite result {code:?} ({extended})"))
+    }
+}
+
+fn without_values(error: &rusqlite::Error) -> &'static str {
+    match error {
+        rusqlite::Error::QueryReturnedNoRows => "no rows",
+        rusqlite::Error::InvalidColumnType(..) => "a column of an unexpected type",
+        rusqlite::Error::FromSqlConversionFailure(..) => "a value that does not convert",
+        _ => "a call that SQLite refused",
+    }
+}
+
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Self {
+        let kind = match error.kind() {
+            std::io::ErrorKind::StorageFull => Kind::Full,
+            std::io::ErrorKind::NotFound => Kind::NotFound,
+            _ => Kind::Io,
+        };
+        Self::new(kind, format!("file: {}", error.kind()))
+    }
+}
