@@ -1,7 +1,9 @@
 //! core
+extern crate self as tuquan_core;
 pub mod clock;
 pub mod codec;
 pub mod crypto;
 pub mod error;
 pub mod ids;
 pub mod log;
+pub mod record;

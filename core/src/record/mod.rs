@@ -1,0 +1,10 @@
+//! Records: how a type is declared, how items fold into a state, how concurrent items merge.
+//!
+//! Invariant: the state of a record is a function of the set of its items, whatever order they
+//! came in; `fold = document` is a property test. Must not know: the database, any one record
+//! type, who wrote.
+
+pub mod declare;
+pub mod plain;
+pub mod state;
+mod toy_check;
