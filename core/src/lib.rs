@@ -3,6 +3,7 @@ extern crate self as tuquan_core;
 pub mod clock;
 pub mod codec;
 pub mod crypto;
+pub mod domain;
 pub mod error;
 pub mod ids;
 pub mod log;

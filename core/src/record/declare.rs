@@ -178,9 +178,9 @@ pub struct Declaration {
     /// Its own fields, by number.
     pub own: &'static [Field],
     /// A check across fields, run before a write; the message names no person.
-    pub check: fn(&Fields<'_>) -> Result<(), &'static str>,
-    /// Columns that follow from others: `DE` fields of the same names, set by this function.
-    pub derive: fn(&mut Derived<'_>),
+    pub check: fn(&dyn Fields) -> Result<(), &'static str>,
+    /// Values of the `DE` fields, by name: what follows from other fields.
+    pub derive: fn(&dyn Fields) -> Vec<(&'static str, Value)>,
 }
 
 impl Declaration {
@@ -203,30 +203,19 @@ impl Declaration {
 }
 
 /// The values of a record as a declaration's own functions see them.
-pub struct Fields<'a> {
-    /// Looks a single value up by field name.
-    pub get: &'a dyn Fn(&str) -> Option<Value>,
-}
+pub trait Fields {
+    /// Returns all concurrent values of a register, or the elements of a list; empty when unset.
+    fn all(&self, field: &str) -> Vec<Value>;
 
-impl std::fmt::Debug for Fields<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Fields")
-    }
-}
-
-/// What a declaration's `derive` reads and sets.
-pub struct Derived<'a> {
-    /// The values that were written.
-    pub fields: Fields<'a>,
     /// When the record was created, in ms.
-    pub saved_ms: i64,
-    /// Where to put a derived value: (field name, value).
-    pub set: &'a mut dyn FnMut(&'static str, Value),
-}
+    fn saved_ms(&self) -> i64;
 
-impl std::fmt::Debug for Derived<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Derived")
+    /// Returns the number that a field shows: an integer, a time or a list member.
+    fn number(&self, field: &str) -> Option<i64> {
+        match self.all(field).last() {
+            Some(Value::Int(number)) => Some(*number),
+            _ => None,
+        }
     }
 }
 
@@ -234,12 +223,15 @@ impl std::fmt::Debug for Derived<'_> {
 ///
 /// # Errors
 /// Never.
-pub fn no_check(_: &Fields<'_>) -> Result<(), &'static str> {
+pub fn no_check(_: &dyn Fields) -> Result<(), &'static str> {
     Ok(())
 }
 
 /// A declaration without derived fields.
-pub fn no_derive(_: &mut Derived<'_>) {}
+#[must_use]
+pub fn no_derive(_: &dyn Fields) -> Vec<(&'static str, Value)> {
+    Vec::new()
+}
 
 /// A Rust type that a field can have.
 pub trait FieldType: Sized {

@@ -7,4 +7,3 @@
 pub mod declare;
 pub mod plain;
 pub mod state;
-mod toy_check;

@@ -1,0 +1,41 @@
+//! Log entries ("dòng sổ trực"): a line of the duty book, without a lifecycle.
+//!
+//! Must not know: incidents, but for a reference to the one that a line led to.
+
+use crate::domain::category::Category;
+use crate::ids::RecordId;
+use crate::record;
+use crate::record::declare::Fields;
+
+record! {
+    /// A line of the duty book.
+    pub struct LogEntry = 3, "log_entry" {
+        writers: [R1, R2, R3],
+        check: sealed_kinds_have_no_text,
+        /// What it is about.
+        16 category: Category, MV t; indexed,
+        /// Where.
+        17 place: RecordId, MV t; indexed,
+        /// What happened; lines are added, never rewritten.
+        18 note: String, AO t; searched,
+        /// Whether somebody must look at it now.
+        19 urgent: bool, LW t,
+        /// The incident that it led to.
+        21 incident: RecordId, LW t,
+    }
+}
+
+/// Until sealed values exist, a sealed kind takes its category and building only.
+pub(crate) fn sealed_kinds_have_no_text(fields: &dyn Fields) -> Result<(), &'static str> {
+    use crate::record::declare::FieldType;
+    let sealed = fields
+        .all("category")
+        .iter()
+        .filter_map(Category::from_value)
+        .any(Category::is_sealed);
+    let open = ["note", "summary", "timeline", "assignees"];
+    if sealed && open.iter().any(|field| !fields.all(field).is_empty()) {
+        return Err("a sealed kind takes its category and building only");
+    }
+    Ok(())
+}
