@@ -1,1 +1,3 @@
-//! tests
+//! What crosses crates: simulation, faults, bad inputs.
+
+pub mod vfs;
