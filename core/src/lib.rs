@@ -8,3 +8,5 @@ pub mod error;
 pub mod ids;
 pub mod log;
 pub mod record;
+pub mod store;
+pub mod team;

@@ -1,0 +1,893 @@
+//! Views: one SQL table per record type, made from its declaration, and the rows of a record.
+//!
+//! Columns come from the field table: registers and folded states are columns, sets and lists
+//! side tables, concurrent values rows of `rival`. A view holds all that the next fold needs, so
+//! a linear history never loads a document. Invariant: what [`View::write`] wrote, [`View::load`]
+//! reads back as the same state (but for stamps of values without rivals). Must not know: any one
+//! record type, the logs.
+
+use rusqlite::types::{ToSqlOutput, Value as Sql, ValueRef};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params, params_from_iter};
+
+use super::search::Indexed;
+use crate::clock::Hlc;
+use crate::codec::{Reader, Value, Writer};
+use crate::crypto;
+use crate::error::{Error, Kind, Result};
+use crate::ids::{ElementKey, LogId, RecordId};
+use crate::log::item::{Place, TEXT_BYTES_MAX};
+use crate::record::declare::{Declaration, Field, Fields, Merge, Part, Type};
+use crate::record::plain::element_type;
+use crate::record::state::{Held, Stamp, State};
+
+/// The row has values that a person must choose from.
+pub const FLAG_CONFLICT: i64 = 1;
+/// The row has concurrent values that a rule chose from.
+pub const FLAG_CONCURRENT: i64 = 2;
+/// The record was created by a clock that looks wrong.
+pub const FLAG_CLOCK: i64 = 4;
+/// Items of the record are damaged or over the bounds and left out.
+pub const FLAG_DAMAGED: i64 = 8;
+
+/// The SQL expression that orders records in time, in ms.
+pub const WHEN: &str = "ifnull(\"t_occ\", \"saved\" >> 16)";
+
+/// A head of a record: the last item on one branch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Head {
+    /// Where the item stands.
+    pub place: Place,
+    /// The first four bytes of its digest.
+    pub check: [u8; 4],
+}
+
+/// A record as its view holds it.
+#[derive(Debug, Clone, Default)]
+pub struct Stored {
+    /// The local row number; none for a record that has no row yet.
+    pub rid: Option<i64>,
+    /// The id.
+    pub id: RecordId,
+    /// The log that created it.
+    pub log: LogId,
+    /// When it was created.
+    pub saved: Hlc,
+    /// Its heads, sorted.
+    pub heads: Vec<Head>,
+    /// How many items it has.
+    pub items: u64,
+    /// See `FLAG_...`.
+    pub flags: i64,
+    /// What it says.
+    pub state: State,
+}
+
+/// The SQL of one record type, made once.
+#[derive(Debug)]
+pub struct View {
+    /// The declaration.
+    pub of: &'static Declaration,
+    columns: Vec<&'static Field>,
+    lists: Vec<ListTable>,
+    has_search: bool,
+    insert: String,
+    update: String,
+    select: String,
+}
+
+#[derive(Debug)]
+struct ListTable {
+    field: &'static Field,
+    parts: Option<&'static [Part]>,
+    insert: String,
+    select: String,
+    delete: String,
+}
+
+impl View {
+    /// Makes the SQL of a record type.
+    #[must_use]
+    pub fn new(of: &'static Declaration) -> Self {
+        let columns: Vec<&Field> = of.fields().filter(|field| field.is_column()).collect();
+        let names: Vec<String> = columns.iter().map(|f| format!("\"{}\"", f.name)).collect();
+        let fixed = ["id", "log", "saved", "heads", "items", "flags"];
+        let all: Vec<String> = fixed
+            .iter()
+            .map(|name| (*name).to_owned())
+            .chain(names.iter().cloned())
+            .collect();
+        let marks = vec!["?"; all.len()].join(", ");
+        let sets: Vec<String> = all.iter().map(|name| format!("{name} = ?")).collect();
+        let table = of.name;
+        Self {
+            of,
+            lists: of
+                .fields()
+                .filter(|f| f.is_list())
+                .map(|f| ListTable::new(table, f))
+                .collect(),
+            has_search: of.fields().any(|field| field.searched),
+            insert: format!(
+                "INSERT INTO \"{table}\" ({}) VALUES ({marks})",
+                all.join(", ")
+            ),
+            update: format!("UPDATE \"{table}\" SET {} WHERE rid = ?", sets.join(", ")),
+            select: format!("SELECT rid, {} FROM \"{table}\"", all.join(", ")),
+            columns,
+        }
+    }
+
+    /// Returns the statements that make the tables and indexes of this view.
+    #[must_use]
+    pub fn create(&self) -> String {
+        let table = self.of.name;
+        let mut sql = format!(
+            "CREATE TABLE \"{table}\" (rid INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, \
+             log INTEGER NOT NULL, saved INTEGER NOT NULL, heads BLOB NOT NULL, \
+             items INTEGER NOT NULL, flags INTEGER NOT NULL"
+        );
+        for field in &self.columns {
+            sql.push_str(&format!(", \"{}\" {}", field.name, column_type(&field.ty)));
+        }
+        sql.push_str(");\n");
+        sql.push_str(&format!(
+            "CREATE INDEX \"{table}_when\" ON \"{table}\" ({WHEN});\n"
+        ));
+        sql.push_str(&format!(
+            "CREATE INDEX \"{table}_open\" ON \"{table}\" (rid) WHERE flags & {FLAG_CONFLICT};\n"
+        ));
+        for field in self.of.fields().filter(|field| field.indexed) {
+            let name = field.name;
+            sql.push_str(&format!(
+                "CREATE INDEX \"{table}_by_{name}\" ON \"{table}\" (\"{name}\", {WHEN});\n"
+            ));
+        }
+        for list in &self.lists {
+            sql.push_str(&list.create(table));
+        }
+        if self.has_search {
+            sql.push_str(&format!(
+                "CREATE VIRTUAL TABLE \"{table}_search\" USING fts5(folded, accented, \
+                 content='', contentless_delete=1, detail=column, \
+                 tokenize=\"unicode61 remove_diacritics 0\");\n"
+            ));
+        }
+        sql
+    }
+
+    /// Returns the statements that drop what [`View::create`] makes.
+    #[must_use]
+    pub fn drop(&self) -> String {
+        let table = self.of.name;
+        let mut sql = format!("DROP TABLE IF EXISTS \"{table}\";\n");
+        for list in &self.lists {
+            sql.push_str(&format!(
+                "DROP TABLE IF EXISTS \"{table}_{}\";\n",
+                list.field.name
+            ));
+        }
+        sql.push_str(&format!("DROP TABLE IF EXISTS \"{table}_search\";\n"));
+        sql
+    }
+
+    /// Tells whether search covers anything of this record type.
+    #[must_use]
+    pub fn has_search(&self) -> bool {
+        self.has_search
+    }
+
+    /// Reads a record and its whole state.
+    ///
+    /// # Errors
+    /// `E-DBPAGE` and the like; `E-FORMAT` when a row is not what this code writes.
+    pub fn load(&self, connection: &Connection, id: &RecordId) -> Result<Option<Stored>> {
+        let sql = format!("{} WHERE id = ?", self.select);
+        self.load_where(connection, &sql, &id.0[..])
+    }
+
+    /// Reads the record in a row by the row's number.
+    ///
+    /// # Errors
+    /// As [`View::load`].
+    pub fn load_row(&self, connection: &Connection, rid: i64) -> Result<Option<Stored>> {
+        let sql = format!("{} WHERE rid = ?", self.select);
+        self.load_where(connection, &sql, rid)
+    }
+
+    fn load_where(
+        &self,
+        connection: &Connection,
+        sql: &str,
+        key: impl rusqlite::ToSql,
+    ) -> Result<Option<Stored>> {
+        let mut statement = connection.prepare_cached(sql)?;
+        let found = statement
+            .query_row([key], |row| Ok(self.read_row(row)))
+            .optional()?;
+        let Some(stored) = found else { return Ok(None) };
+        let (mut stored, log_no) = stored?;
+        stored.log = log_of(connection, log_no)?;
+        for head in &mut stored.heads {
+            head.place.log = log_of(connection, local_no(&head.place.log))?;
+        }
+        stored.heads.sort_unstable();
+        let rid = stored.rid.unwrap_or_default();
+        for list in &self.lists {
+            list.load(connection, rid, &mut stored.state)?;
+        }
+        let texts_or_counts = self
+            .columns
+            .iter()
+            .any(|field| matches!(field.merge, Merge::CN | Merge::TX));
+        if stored.flags & (FLAG_CONFLICT | FLAG_CONCURRENT) != 0 || texts_or_counts {
+            self.load_rivals(connection, rid, &mut stored.state)?;
+        }
+        Ok(Some(stored))
+    }
+
+    fn read_row(&self, row: &Row<'_>) -> Result<(Stored, i64)> {
+        let mut stored = Stored {
+            rid: Some(row.get(0)?),
+            id: row.get(1)?,
+            saved: Hlc(row.get::<_, i64>(3)?.cast_unsigned()),
+            heads: decode_heads(row.get_ref(4)?.as_blob().unwrap_or_default())?,
+            items: row.get::<_, i64>(5)?.cast_unsigned(),
+            flags: row.get(6)?,
+            ..Stored::default()
+        };
+        for (index, field) in (7..).zip(&self.columns) {
+            let Some(value) = from_sql(&field.ty, row.get_ref(index)?) else {
+                continue;
+            };
+            match field.merge {
+                Merge::DE | Merge::CN => {}
+                Merge::FS => {
+                    // With one tip its key does not matter: the next transition has seen it.
+                    if let (Value::Int(state), true) = (&value, true) {
+                        let tips = [(ElementKey::default(), *state)];
+                        stored.state.tips.insert(field.number, tips.into());
+                    }
+                }
+                Merge::TX => {
+                    if let Value::Text(text) = value {
+                        stored.state.texts.insert(field.number, vec![text]);
+                    }
+                }
+                _ => {
+                    let held = Held {
+                        value,
+                        stamp: Stamp::default(),
+                    };
+                    stored.state.registers.insert(field.number, vec![held]);
+                }
+            }
+        }
+        Ok((stored, row.get(2)?))
+    }
+
+    fn load_rivals(&self, connection: &Connection, rid: i64, state: &mut State) -> Result<()> {
+        let sql = "SELECT field, value, hlc, log, key FROM rival WHERE kind = ? AND rid = ? \
+                   ORDER BY field, n";
+        let mut statement = connection.prepare_cached(sql)?;
+        let mut rows = statement.query(params![self.of.kind.cast_signed(), rid])?;
+        let mut last = None;
+        while let Some(row) = rows.next()? {
+            let number: u16 = row.get(0)?;
+            let Some(field) = self.of.field(number) else {
+                continue;
+            };
+            let mut from = Reader::new(row.get_ref(1)?.as_blob().unwrap_or_default());
+            let value = from.value(TEXT_BYTES_MAX)?;
+            let stamp = Stamp {
+                hlc: Hlc(row.get::<_, i64>(2)?.cast_unsigned()),
+                log: row.get(3)?,
+            };
+            let first = last != Some(number);
+            last = Some(number);
+            restore_rival(state, field, first, value, stamp, row.get(4)?);
+        }
+        Ok(())
+    }
+
+    /// Writes a record's rows; `before` is what its rows said, for a record that has rows.
+    ///
+    /// # Errors
+    /// `E-FULL`, `E-IO` and the like.
+    pub fn write(
+        &self,
+        transaction: &Transaction<'_>,
+        logs: &dyn Fn(&LogId) -> i64,
+        record: &mut Stored,
+        before: Option<&State>,
+    ) -> Result<i64> {
+        self.set_flags(record);
+        let derived = (self.of.derive)(&StateFields {
+            of: self.of,
+            record,
+        });
+        let mut values: Vec<Sql> = Vec::with_capacity(self.columns.len() + 7);
+        values.push(Sql::Blob(record.id.0.to_vec()));
+        values.push(Sql::Integer(logs(&record.log)));
+        values.push(Sql::Integer(record.saved.0.cast_signed()));
+        values.push(Sql::Blob(encode_heads(&record.heads, logs)));
+        values.push(Sql::Integer(record.items.cast_signed()));
+        values.push(Sql::Integer(record.flags));
+        for field in &self.columns {
+            let value = match field.merge {
+                Merge::DE => derived
+                    .iter()
+                    .find(|(name, _)| *name == field.name)
+                    .map(|(_, value)| value.clone()),
+                _ => record.state.shown(field),
+            };
+            values.push(value.map_or(Sql::Null, to_sql));
+        }
+        let rid = match record.rid {
+            None => {
+                transaction
+                    .prepare_cached(&self.insert)?
+                    .execute(params_from_iter(values))?;
+                transaction.last_insert_rowid()
+            }
+            Some(rid) => {
+                values.push(Sql::Integer(rid));
+                transaction
+                    .prepare_cached(&self.update)?
+                    .execute(params_from_iter(values))?;
+                rid
+            }
+        };
+        record.rid = Some(rid);
+        for list in &self.lists {
+            list.write(transaction, rid, &record.state, before)?;
+        }
+        self.write_rivals(transaction, rid, &record.state, before)?;
+        self.write_search(transaction, rid, &record.state, before)?;
+        Ok(rid)
+    }
+
+    fn set_flags(&self, record: &mut Stored) {
+        let conflict = self.of.fields().any(|field| record.state.rivals(field) > 1);
+        let several = record.state.registers.values().any(|held| held.len() > 1);
+        record.flags &= !(FLAG_CONFLICT | FLAG_CONCURRENT);
+        record.flags |= if conflict { FLAG_CONFLICT } else { 0 };
+        record.flags |= if several { FLAG_CONCURRENT } else { 0 };
+    }
+
+    fn write_rivals(
+        &self,
+        transaction: &Transaction<'_>,
+        rid: i64,
+        state: &State,
+        before: Option<&State>,
+    ) -> Result<()> {
+        let kind = self.of.kind.cast_signed();
+        let rivals = rivals_of(state);
+        if before.is_some_and(|before| !rivals_of(before).is_empty()) {
+            transaction
+                .prepare_cached("DELETE FROM rival WHERE kind = ? AND rid = ?")?
+                .execute(params![kind, rid])?;
+        }
+        for rival in rivals {
+            transaction
+                .prepare_cached("INSERT INTO rival VALUES (?, ?, ?, ?, ?, ?, ?, ?)")?
+                .execute(params![
+                    kind,
+                    rid,
+                    rival.field,
+                    rival.n,
+                    rival.value,
+                    rival.stamp.hlc.0.cast_signed(),
+                    rival.stamp.log,
+                    rival.key
+                ])?;
+        }
+        Ok(())
+    }
+
+    fn write_search(
+        &self,
+        transaction: &Transaction<'_>,
+        rid: i64,
+        state: &State,
+        before: Option<&State>,
+    ) -> Result<()> {
+        if !self.has_search {
+            return Ok(());
+        }
+        let after = self.indexed(state);
+        let table = self.of.name;
+        if let Some(before) = before.map(|before| self.indexed(before)) {
+            if before == after {
+                return Ok(());
+            }
+            if !before.is_empty() {
+                let sql = format!("DELETE FROM \"{table}_search\" WHERE rowid = ?");
+                transaction.prepare_cached(&sql)?.execute([rid])?;
+            }
+        }
+        if !after.is_empty() {
+            let sql = format!(
+                "INSERT INTO \"{table}_search\" (rowid, folded, accented) VALUES (?, ?, ?)"
+            );
+            transaction.prepare_cached(&sql)?.execute(params![
+                rid,
+                after.folded,
+                after.accented
+            ])?;
+        }
+        Ok(())
+    }
+
+    fn indexed(&self, state: &State) -> Indexed {
+        let mut indexed = Indexed::default();
+        for field in self.of.fields().filter(|field| field.searched) {
+            if field.is_list() {
+                for (_, held) in state.list(field.number) {
+                    push_texts(&held.value, &mut indexed);
+                }
+            } else if let Some(value) = state.shown(field) {
+                push_texts(&value, &mut indexed);
+            }
+        }
+        indexed
+    }
+
+    /// Hashes every row in the order of record ids, without local columns; the ids of logs stand
+    /// for their local numbers. Two replicas with the same entries get the same hash.
+    ///
+    /// # Errors
+    /// `E-DBPAGE` and the like.
+    pub fn hash(&self, connection: &Connection, into: &mut blake3::Hasher) -> Result<u64> {
+        let sql = format!("SELECT rid FROM \"{}\" ORDER BY id", self.of.name);
+        let mut statement = connection.prepare(&sql)?;
+        let mut rows = statement.query([])?;
+        let mut count = 0;
+        while let Some(row) = rows.next()? {
+            let Some(stored) = self.load_row(connection, row.get(0)?)? else {
+                continue;
+            };
+            into.update(&self.canonical(&stored));
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    /// Encodes what a row says, independent of this phone.
+    fn canonical(&self, stored: &Stored) -> Vec<u8> {
+        let mut to = Writer::new();
+        to.array(7)
+            .uint(self.of.kind)
+            .bytes(&stored.id.0)
+            .bytes(&stored.log.0);
+        to.uint(stored.saved.0)
+            .uint(stored.items)
+            .int(stored.flags & !FLAG_CLOCK);
+        to.array(stored.heads.len());
+        for head in &stored.heads {
+            to.bytes(&head.place.log.0)
+                .uint(head.place.seq)
+                .uint(u64::from(head.place.index));
+        }
+        for field in &self.columns {
+            to.value(&stored.state.shown(field).unwrap_or(Value::Null));
+        }
+        for list in &self.lists {
+            for (key, held) in stored.state.list(list.field.number) {
+                to.bytes(&key.0).value(&held.value).uint(held.stamp.hlc.0);
+            }
+        }
+        for rival in rivals_of(&stored.state) {
+            to.uint(u64::from(rival.field))
+                .bytes(&rival.value)
+                .bytes(&rival.stamp.log.0);
+        }
+        to.into_bytes()
+    }
+}
+
+/// Returns a hash of all that shapes the view tables; another one means they must be rebuilt.
+#[must_use]
+pub fn shape_hash(views: &[View]) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    for view in views {
+        hasher.update(view.create().as_bytes());
+        hasher.update(&view.of.kind.to_le_bytes());
+        for field in view.of.fields() {
+            let line = format!(
+                "{} {:?} {:?} {}",
+                field.number, field.ty, field.merge, field.name
+            );
+            hasher.update(line.as_bytes());
+        }
+    }
+    *hasher.finalize().as_bytes()
+}
+
+struct Rival {
+    field: u16,
+    n: i64,
+    value: Vec<u8>,
+    stamp: Stamp,
+    key: ElementKey,
+}
+
+fn encode(value: &Value) -> Vec<u8> {
+    let mut to = Writer::new();
+    to.value(value);
+    to.into_bytes()
+}
+
+/// Returns all values that a column alone cannot hold.
+fn rivals_of(state: &State) -> Vec<Rival> {
+    let mut rivals = Vec::new();
+    for (field, held) in state.registers.iter().filter(|(_, held)| held.len() > 1) {
+        for (n, held) in (0..).zip(held) {
+            let (value, key) = (encode(&held.value), ElementKey::default());
+            rivals.push(Rival {
+                field: *field,
+                n,
+                value,
+                stamp: held.stamp,
+                key,
+            });
+        }
+    }
+    for (field, tips) in state.tips.iter().filter(|(_, tips)| tips.len() > 1) {
+        for (n, (key, state)) in (0..).zip(tips) {
+            let (value, stamp) = (encode(&Value::Int(*state)), Stamp::default());
+            rivals.push(Rival {
+                field: *field,
+                n,
+                value,
+                stamp,
+                key: *key,
+            });
+        }
+    }
+    for (field, texts) in state.texts.iter().filter(|(_, texts)| texts.len() > 1) {
+        for (n, text) in (0..).zip(texts) {
+            let value = encode(&Value::Text(text.clone()));
+            let (stamp, key) = (Stamp::default(), ElementKey::default());
+            rivals.push(Rival {
+                field: *field,
+                n,
+                value,
+                stamp,
+                key,
+            });
+        }
+    }
+    for (n, ((field, log), sum)) in (0..).zip(&state.counts) {
+        let stamp = Stamp {
+            hlc: Hlc(0),
+            log: *log,
+        };
+        let (value, key) = (encode(&Value::Int(*sum)), ElementKey::default());
+        rivals.push(Rival {
+            field: *field,
+            n,
+            value,
+            stamp,
+            key,
+        });
+    }
+    rivals
+}
+
+fn restore_rival(
+    state: &mut State,
+    field: &Field,
+    first: bool,
+    value: Value,
+    stamp: Stamp,
+    key: ElementKey,
+) {
+    let number = field.number;
+    match (field.merge, value) {
+        (Merge::FS, Value::Int(to)) => {
+            let tips = state.tips.entry(number).or_default();
+            if first {
+                tips.clear();
+            }
+            tips.insert(key, to);
+        }
+        (Merge::TX, Value::Text(text)) => {
+            let texts = state.texts.entry(number).or_default();
+            if first {
+                texts.clear();
+            }
+            texts.push(text);
+        }
+        (Merge::CN, Value::Int(sum)) => {
+            state.counts.insert((number, stamp.log), sum);
+        }
+        (_, value) => {
+            let held = state.registers.entry(number).or_default();
+            if first {
+                held.clear();
+            }
+            held.push(Held { value, stamp });
+        }
+    }
+}
+
+impl ListTable {
+    fn new(table: &str, field: &'static Field) -> Self {
+        let parts = match element_type(field) {
+            Type::Element(parts) => Some(parts),
+            _ => None,
+        };
+        let names = match parts {
+            None => "\"value\"".to_owned(),
+            Some(parts) => parts
+                .iter()
+                .map(|p| format!("\"{}\"", p.name))
+                .collect::<Vec<_>>()
+                .join(", "),
+        };
+        let marks = vec!["?"; 4 + parts.map_or(1, <[Part]>::len)].join(", ");
+        let name = format!("\"{table}_{}\"", field.name);
+        Self {
+            field,
+            parts,
+            insert: format!(
+                "INSERT OR REPLACE INTO {name} (rid, key, hlc, log, {names}) VALUES ({marks})"
+            ),
+            select: format!("SELECT key, hlc, log, {names} FROM {name} WHERE rid = ?"),
+            delete: format!("DELETE FROM {name} WHERE rid = ? AND key = ?"),
+        }
+    }
+
+    fn create(&self, table: &str) -> String {
+        let columns = match self.parts {
+            None => format!("\"value\" {}", column_type(&element_type(self.field))),
+            Some(parts) => parts
+                .iter()
+                .map(|part| format!("\"{}\" {}", part.name, column_type(&part.ty)))
+                .collect::<Vec<_>>()
+                .join(", "),
+        };
+        format!(
+            "CREATE TABLE \"{table}_{}\" (rid INTEGER NOT NULL, key BLOB NOT NULL, \
+             hlc INTEGER NOT NULL, log BLOB NOT NULL, {columns}, \
+             PRIMARY KEY (rid, key)) WITHOUT ROWID;\n",
+            self.field.name
+        )
+    }
+
+    fn load(&self, connection: &Connection, rid: i64, state: &mut State) -> Result<()> {
+        let mut statement = connection.prepare_cached(&self.select)?;
+        let mut rows = statement.query([rid])?;
+        while let Some(row) = rows.next()? {
+            let stamp = Stamp {
+                hlc: Hlc(row.get::<_, i64>(1)?.cast_unsigned()),
+                log: row.get(2)?,
+            };
+            let value = match self.parts {
+                None => from_sql(&element_type(self.field), row.get_ref(3)?),
+                Some(parts) => {
+                    let mut list = Vec::with_capacity(parts.len());
+                    for (index, part) in (3..).zip(parts) {
+                        let part = from_sql(&part.ty, row.get_ref(index)?);
+                        list.push(part.unwrap_or(Value::Null));
+                    }
+                    while list.last() == Some(&Value::Null) {
+                        list.pop();
+                    }
+                    Some(Value::List(list))
+                }
+            };
+            let value = value.unwrap_or(Value::Null);
+            state
+                .elements
+                .insert((self.field.number, row.get(0)?), Held { value, stamp });
+        }
+        Ok(())
+    }
+
+    fn write(
+        &self,
+        transaction: &Transaction<'_>,
+        rid: i64,
+        state: &State,
+        before: Option<&State>,
+    ) -> Result<()> {
+        let number = self.field.number;
+        let old = before.map(|before| before.list(number)).unwrap_or_default();
+        let new = state.list(number);
+        if old.is_empty() && new.is_empty() {
+            return Ok(());
+        }
+        for (key, _) in &old {
+            if !state.elements.contains_key(&(number, *key)) {
+                transaction
+                    .prepare_cached(&self.delete)?
+                    .execute(params![rid, key])?;
+            }
+        }
+        for (key, held) in new {
+            let known = before.and_then(|before| before.elements.get(&(number, key)));
+            if known == Some(held) {
+                continue;
+            }
+            let mut values = vec![
+                Sql::Integer(rid),
+                Sql::Blob(key.0.to_vec()),
+                Sql::Integer(held.stamp.hlc.0.cast_signed()),
+                Sql::Blob(held.stamp.log.0.to_vec()),
+            ];
+            match (self.parts, &held.value) {
+                (Some(parts), Value::List(list)) => {
+                    let list = list.iter().cloned().chain(std::iter::repeat(Value::Null));
+                    values.extend(list.take(parts.len()).map(to_sql));
+                }
+                (_, value) => values.push(to_sql(value.clone())),
+            }
+            transaction
+                .prepare_cached(&self.insert)?
+                .execute(params_from_iter(values))?;
+        }
+        Ok(())
+    }
+}
+
+/// What a declaration's own functions see of a record.
+pub struct StateFields<'a> {
+    /// The declaration.
+    pub of: &'static Declaration,
+    /// The record.
+    pub record: &'a Stored,
+}
+
+impl Fields for StateFields<'_> {
+    fn all(&self, name: &str) -> Vec<Value> {
+        let Some(field) = self.of.field_named(name) else {
+            return Vec::new();
+        };
+        let state = &self.record.state;
+        if matches!(field.merge, Merge::AO | Merge::OR) {
+            return state
+                .list(field.number)
+                .into_iter()
+                .map(|(_, h)| h.value.clone())
+                .collect();
+        }
+        match state.registers.get(&field.number) {
+            Some(held) => held.iter().map(|held| held.value.clone()).collect(),
+            None => state.shown(field).into_iter().collect(),
+        }
+    }
+
+    fn saved_ms(&self) -> i64 {
+        self.record.saved.ms()
+    }
+}
+
+fn push_texts(value: &Value, indexed: &mut Indexed) {
+    match value {
+        Value::Text(text) => indexed.push(text),
+        Value::List(parts) => parts.iter().for_each(|part| push_texts(part, indexed)),
+        _ => {}
+    }
+}
+
+fn column_type(ty: &Type) -> &'static str {
+    match ty {
+        Type::Text(_) => "TEXT",
+        Type::Int(..) | Type::Bool | Type::Time | Type::Choice(_) => "INTEGER",
+        Type::Ref | Type::Element(_) => "BLOB",
+    }
+}
+
+fn to_sql(value: Value) -> Sql {
+    match value {
+        Value::Null | Value::List(_) => Sql::Null,
+        Value::Bool(flag) => Sql::Integer(i64::from(flag)),
+        Value::Int(number) => Sql::Integer(number),
+        Value::Text(text) => Sql::Text(text),
+        Value::Bytes(bytes) => Sql::Blob(bytes),
+    }
+}
+
+fn from_sql(ty: &Type, value: ValueRef<'_>) -> Option<Value> {
+    match (ty, value) {
+        (Type::Bool, ValueRef::Integer(number)) => Some(Value::Bool(number != 0)),
+        (_, ValueRef::Integer(number)) => Some(Value::Int(number)),
+        (_, ValueRef::Text(bytes)) => {
+            Some(Value::Text(String::from_utf8_lossy(bytes).into_owned()))
+        }
+        (_, ValueRef::Blob(bytes)) => Some(Value::Bytes(bytes.to_vec())),
+        _ => None,
+    }
+}
+
+/// Returns the value as SQLite binds it, for filters.
+#[must_use]
+pub fn bind(value: Value) -> ToSqlOutput<'static> {
+    ToSqlOutput::Owned(to_sql(value))
+}
+
+/// Heads as the row keeps them: local log number, sequence number and index as variable-length
+/// integers, and the check.
+fn encode_heads(heads: &[Head], logs: &dyn Fn(&LogId) -> i64) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(heads.len() * 10);
+    for head in heads {
+        let no = logs(&head.place.log).cast_unsigned();
+        for number in [no, head.place.seq, u64::from(head.place.index)] {
+            write_varint(&mut bytes, number);
+        }
+        bytes.extend_from_slice(&head.check);
+    }
+    bytes
+}
+
+/// Reads heads whose log ids hold the local number in their last eight bytes, for
+/// [`View::load`] to replace.
+fn decode_heads(bytes: &[u8]) -> Result<Vec<Head>> {
+    let bad = || Error::new(Kind::DbPage, "a row's heads are damaged");
+    let mut heads = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        let no = read_varint(bytes, &mut at).ok_or_else(bad)?;
+        let seq = read_varint(bytes, &mut at).ok_or_else(bad)?;
+        let index = read_varint(bytes, &mut at).ok_or_else(bad)?;
+        let check = bytes.get(at..at + 4).ok_or_else(bad)?;
+        at += 4;
+        let mut log = LogId::default();
+        log.0[8..].copy_from_slice(&no.to_be_bytes());
+        let index = u32::try_from(index).map_err(|_| bad())?;
+        let check = check.try_into().map_err(|_| bad())?;
+        heads.push(Head {
+            place: Place { log, seq, index },
+            check,
+        });
+    }
+    Ok(heads)
+}
+
+fn local_no(log: &LogId) -> i64 {
+    let mut number = [0; 8];
+    number.copy_from_slice(&log.0[8..]);
+    i64::from_be_bytes(number)
+}
+
+fn log_of(connection: &Connection, no: i64) -> Result<LogId> {
+    let mut statement = connection.prepare_cached("SELECT id FROM log WHERE no = ?")?;
+    let id = statement.query_row([no], |row| row.get(0)).optional()?;
+    id.ok_or_else(|| Error::new(Kind::DbPage, "a row names an unknown log"))
+}
+
+fn write_varint(to: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        to.push((number & 0x7f) as u8 | 0x80);
+        number >>= 7;
+    }
+    to.push(number as u8);
+}
+
+fn read_varint(bytes: &[u8], at: &mut usize) -> Option<u64> {
+    let mut number = 0;
+    for shift in (0..63).step_by(7) {
+        let byte = *bytes.get(*at)?;
+        *at += 1;
+        number |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Some(number);
+        }
+    }
+    None
+}
+
+/// Hashes all views: what "identical" means.
+///
+/// # Errors
+/// `E-DBPAGE` and the like.
+pub fn hash_all(connection: &Connection, views: &[View]) -> Result<[u8; 32]> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&crypto::hash_bytes("tuquan/1 views", &[]));
+    for view in views {
+        view.hash(connection, &mut hasher)?;
+    }
+    Ok(*hasher.finalize().as_bytes())
+}

@@ -1,0 +1,140 @@
+//! Epochs: the keys of a compartment, their lockboxes, and what is derived from a secret.
+//!
+//! Must not know: who is entitled; `members` says that.
+
+use rand_core::CryptoRng;
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use super::control::{EpochMade, Lockbox, TEAM};
+use crate::codec::Writer;
+use crate::crypto::{self, DeviceSecret};
+use crate::error::{Error, Kind, Result};
+use crate::ids::{BoxKey, DeviceKey, EpochId, LogId, SpaceId};
+
+/// The secret of one epoch, 32 bytes.
+#[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
+pub struct EpochSecret(pub [u8; 32]);
+
+impl std::fmt::Debug for EpochSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("EpochSecret")
+    }
+}
+
+impl EpochSecret {
+    /// Makes a new secret.
+    pub fn generate(rng: &mut dyn CryptoRng) -> Self {
+        let mut secret = Self([0; 32]);
+        rng.fill_bytes(&mut secret.0);
+        secret
+    }
+
+    /// Returns the id of the epoch that entry `seq` of control log `log` makes with this secret.
+    #[must_use]
+    pub fn id(&self, space: &SpaceId, compartment: &str, log: &LogId, seq: u64) -> EpochId {
+        let mut args = Writer::new();
+        args.array(5)
+            .bytes(&space.0)
+            .text(compartment)
+            .bytes(&log.0)
+            .uint(seq)
+            .bytes(&self.0);
+        EpochId(crypto::short(&crypto::hash("tuquan/1 epoch", &args)))
+    }
+
+    /// Returns the key that packs of this epoch are sealed under.
+    #[must_use]
+    pub fn pack_key(&self) -> [u8; 32] {
+        crypto::derive_key("tuquan/1 pack key", &self.0)
+    }
+
+    /// Returns the public key that sealed values of this epoch go to.
+    #[must_use]
+    pub fn public(&self) -> BoxKey {
+        let seed = crypto::derive_key("tuquan/1 hpke seed", &self.0);
+        let secret = DeviceSecret {
+            sign: [0; 32],
+            unbox: seed,
+        };
+        secret.box_key()
+    }
+}
+
+/// What an HPKE lockbox of an epoch is bound to.
+fn info(space: &SpaceId, compartment: &str, epoch: &EpochId, to: &DeviceKey) -> Vec<u8> {
+    let mut info = Writer::new();
+    info.array(5)
+        .text("tuquan/1 lockbox")
+        .bytes(&space.0)
+        .text(compartment);
+    info.bytes(&epoch.0).bytes(&to.0);
+    info.into_bytes()
+}
+
+/// Seals an epoch's secret to one device.
+///
+/// # Errors
+/// `E-KEY` when the device's box key is not usable.
+pub fn lock(
+    space: &SpaceId,
+    epoch: &EpochId,
+    secret: &EpochSecret,
+    to: (&DeviceKey, &BoxKey),
+    rng: &mut dyn CryptoRng,
+) -> Result<Lockbox> {
+    let info = info(space, TEAM, epoch, to.0);
+    Ok(Lockbox {
+        device: *to.0,
+        sealed: crypto::lock(to.1, &info, &secret.0, rng)?,
+    })
+}
+
+/// Opens a lockbox of an epoch with this device's secret.
+///
+/// # Errors
+/// `E-LOCKBOX` when it does not open, or opens to another key than the epoch names.
+pub fn unlock(
+    space: &SpaceId,
+    epoch: &EpochId,
+    public: Option<&BoxKey>,
+    lockbox: &Lockbox,
+    device: &DeviceSecret,
+) -> Result<EpochSecret> {
+    let info = info(space, TEAM, epoch, &device.device_key());
+    let bytes = crypto::unlock(device, &info, &lockbox.sealed)?;
+    let bad = || Error::new(Kind::Lockbox, format!("epoch {epoch}"));
+    let secret = EpochSecret(bytes.as_slice().try_into().map_err(|_| bad())?);
+    if public.is_some_and(|public| *public != secret.public()) {
+        return Err(bad());
+    }
+    Ok(secret)
+}
+
+/// Makes the first epoch of a space, with a lockbox for each of `members`.
+///
+/// # Errors
+/// `E-KEY` when a device's box key is not usable.
+pub fn first(
+    space: &SpaceId,
+    at: (&LogId, u64),
+    members: &[(DeviceKey, BoxKey)],
+    rng: &mut dyn CryptoRng,
+) -> Result<(EpochMade, EpochSecret)> {
+    let secret = EpochSecret::generate(rng);
+    let epoch = secret.id(space, TEAM, at.0, at.1);
+    let mut sorted = members.to_vec();
+    sorted.sort();
+    let lockboxes = sorted
+        .iter()
+        .map(|(device, key)| lock(space, &epoch, &secret, (device, key), rng))
+        .collect::<Result<Vec<_>>>()?;
+    let made = EpochMade {
+        epoch,
+        compartment: TEAM.to_owned(),
+        parents: Vec::new(),
+        public: secret.public(),
+        back: None,
+        lockboxes,
+    };
+    Ok((made, secret))
+}
