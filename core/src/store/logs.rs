@@ -172,7 +172,7 @@ pub fn write_segments(transaction: &Transaction<'_>, no: i64, entries: &[Chained
         let sql = "INSERT INTO segment (at, count, link, heads, body) VALUES (?, ?, ?, ?, ?)";
         transaction.prepare_cached(sql)?.execute(params![
             at(no, first.seq),
-            count,
+            i64::try_from(count).unwrap_or(i64::MAX),
             first.before,
             heads_bytes(&first.heads_before),
             compress(&body)?
