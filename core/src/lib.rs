@@ -5,3 +5,4 @@ pub mod crypto;
 pub mod error;
 pub mod ids;
 pub mod log;
+pub mod sync;
