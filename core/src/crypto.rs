@@ -34,11 +34,48 @@ pub fn hash(context: &str, args: &Writer) -> [u8; 32] {
 /// Hashes encoded bytes under `context`.
 #[must_use]
 pub fn hash_bytes(context: &str, args: &[u8]) -> [u8; 32] {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&[u8::try_from(context.len()).unwrap_or(u8::MAX)]);
-    hasher.update(context.as_bytes());
-    hasher.update(args);
-    *hasher.finalize().as_bytes()
+    let context_len = [u8::try_from(context.len()).unwrap_or(u8::MAX)];
+    let parts = [&context_len[..], context.as_bytes(), args];
+    // One short slice hashes in a third of the time of a hasher fed in parts, and this is the
+    // hot path of receiving: four such hashes per entry.
+    let mut short = [0_u8; 512];
+    let mut len = 0;
+    for part in parts {
+        let Some(room) = short.get_mut(len..len + part.len()) else {
+            let mut hashing = Hashing::new(context);
+            hashing.update(args);
+            return hashing.finish();
+        };
+        room.copy_from_slice(part);
+        len += part.len();
+    }
+    *blake3::hash(&short[..len]).as_bytes()
+}
+
+/// Hashes bytes that come in parts, to the same value as [`hash_bytes`] of all of them.
+#[derive(Debug, Clone)]
+pub struct Hashing(blake3::Hasher);
+
+impl Hashing {
+    /// Starts under `context`.
+    #[must_use]
+    pub fn new(context: &str) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&[u8::try_from(context.len()).unwrap_or(u8::MAX)]);
+        hasher.update(context.as_bytes());
+        Self(hasher)
+    }
+
+    /// Takes the next part.
+    pub fn update(&mut self, part: &[u8]) {
+        self.0.update(part);
+    }
+
+    /// Returns the hash of what came so far.
+    #[must_use]
+    pub fn finish(&self) -> [u8; 32] {
+        *self.0.finalize().as_bytes()
+    }
 }
 
 /// Returns the first 16 bytes of a hash: the form of every id.
@@ -117,6 +154,17 @@ pub fn check_device_key(key: &DeviceKey) -> Result<VerifyingKey> {
         return Err(bad());
     }
     Ok(parsed)
+}
+
+/// Checks that a key for lockboxes is no point of small order, which would give no secret.
+///
+/// # Errors
+/// `E-KEY`.
+pub fn check_box_key(key: &BoxKey) -> Result<()> {
+    if x25519_dalek::x25519([0x5a; 32], key.0) == [0; 32] {
+        return Err(Error::new(Kind::DeviceKey, format!("box key {key}")));
+    }
+    Ok(())
 }
 
 /// Verifies a signature of a hash, strictly; batch verification is never used (it can disagree

@@ -9,4 +9,5 @@ pub mod ids;
 pub mod log;
 pub mod record;
 pub mod store;
+pub mod sync;
 pub mod team;

@@ -5,7 +5,7 @@
 //! mean "as before in this log". Must not know: what the items say.
 
 use crate::clock::Hlc;
-use crate::codec::{Reader, Writer};
+use crate::codec::{Reader, Writer, head_len};
 use crate::crypto;
 use crate::error::{Error, Kind, Result};
 use crate::ids::{Digest, Link};
@@ -77,6 +77,21 @@ impl Entry {
             };
         }
         to.into_bytes()
+    }
+
+    /// Returns how many bytes [`Entry::encode`] gives.
+    #[must_use]
+    pub fn encoded_len(&self) -> usize {
+        let heads = self.control_heads.as_ref().map_or(1, |heads| {
+            head_len(heads.len() as u64) + heads.len() * (2 + Link::LEN)
+        });
+        let items = self.items.iter().map(|item| match item {
+            Body::Bytes(bytes) => head_len(bytes.len() as u64) + bytes.len(),
+            Body::Absent(_) => 3 + Digest::LEN,
+        });
+        let header =
+            head_len(3 + self.items.len() as u64) + head_len(self.kind) + head_len(self.hlc.0);
+        header + heads + items.sum::<usize>()
     }
 
     /// Decodes one entry, which may be followed by more bytes.

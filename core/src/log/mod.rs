@@ -4,5 +4,7 @@
 //! database, who is a member.
 
 pub mod chain;
+pub mod dictionary;
 pub mod entry;
 pub mod item;
+pub mod pack;
