@@ -1,2 +1,8 @@
-//! cli
+//! Command line of the tuquan sync core.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+#[allow(dead_code, unused_imports)]
+mod import;
+
 fn main() {}
