@@ -12,6 +12,7 @@
 
 mod calendar;
 mod category;
+mod cursor;
 mod key;
 mod layout;
 mod mapping;
@@ -28,6 +29,7 @@ mod when;
 pub(crate) use category::{CATEGORIES, is_sealed};
 pub(crate) use mapping::{Mapping, RecordKind};
 pub(crate) use reader::ImportReader;
+pub(crate) use text::mask;
 
 /// One record of the input, ready to become an incident or a log entry.
 #[derive(Clone, Debug, PartialEq, Eq)]

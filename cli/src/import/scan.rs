@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::{
     calendar::{Clock, Date},
+    cursor::Cursor,
     text::flatten,
 };
 
@@ -80,12 +81,14 @@ pub(super) fn scan(text: &str, forms: &[Form], order: DateOrder, halves_expected
         c => c,
     });
     let mut scanner = Scanner {
-        chars: chars.collect(),
+        text: Cursor {
+            chars: chars.collect(),
+        },
         found: Found::default(),
         order,
     };
     let mut at = 0;
-    while at < scanner.chars.len() {
+    while at < scanner.text.chars.len() {
         let next = forms
             .iter()
             .find_map(|form| scanner.try_form(*form, at, halves_expected));
@@ -95,7 +98,7 @@ pub(super) fn scan(text: &str, forms: &[Form], order: DateOrder, halves_expected
 }
 
 struct Scanner {
-    chars: Vec<char>,
+    text: Cursor,
     found: Found,
     order: DateOrder,
 }
@@ -113,12 +116,15 @@ impl Scanner {
     }
 
     fn iso(&mut self, at: usize) -> Option<usize> {
-        let (year, at) = self.number(at, 4..=4)?;
-        let (month, at) = self.number(self.one_of(at, "-/")?, 1..=2)?;
-        let (day, at) = self.number(self.one_of(at, "-/")?, 1..=2)?;
+        let (year, at) = self.text.number(at, 4..=4)?;
+        let (month, at) = self.text.number(self.text.one_of(at, "-/")?, 1..=2)?;
+        let (day, at) = self.text.number(self.text.one_of(at, "-/")?, 1..=2)?;
         self.push_date(Some(year), month, day);
-        let clock_at = self.one_of(at, "t").unwrap_or_else(|| self.skip_spaces(at));
-        let Some((hour, next)) = self.number(clock_at, 1..=2) else {
+        let clock_at = self
+            .text
+            .one_of(at, "t")
+            .unwrap_or_else(|| self.text.skip_spaces(at));
+        let Some((hour, next)) = self.text.number(clock_at, 1..=2) else {
             return Some(at);
         };
         let Some((minute, second, next)) = self.minutes(next) else {
@@ -129,15 +135,15 @@ impl Scanner {
     }
 
     fn slash_date(&mut self, at: usize) -> Option<usize> {
-        let (first, at) = self.number(at, 1..=2)?;
-        let (separator, at) = self.separator(at)?;
-        let (second, at) = self.number(at, 1..=2)?;
-        let (again, at) = self.separator(at)?;
+        let (first, at) = self.text.number(at, 1..=2)?;
+        let (separator, at) = self.text.separator(at)?;
+        let (second, at) = self.text.number(at, 1..=2)?;
+        let (again, at) = self.text.separator(at)?;
         if again != separator {
             return None;
         }
-        let run = self.digits(at);
-        let clock_follows = self.peek(at + run) == Some(':');
+        let run = self.text.digits(at);
+        let clock_follows = self.text.peek(at + run) == Some(':');
         let width = match (run, clock_follows) {
             (2 | 4, false) => run,
             // The space before the clock is missing: `17/2512:15` is year 25, 12:15.
@@ -145,7 +151,7 @@ impl Scanner {
             (5 | 6, true) => 4,
             _ => return None,
         };
-        let year = self.value(at, width);
+        let year = self.text.value(at, width);
         let (month, day) = self.ordered(first, second);
         self.push_date(
             Some(if width == 2 { full_year(year) } else { year }),
@@ -156,9 +162,9 @@ impl Scanner {
     }
 
     fn short_date(&mut self, at: usize) -> Option<usize> {
-        let (first, at) = self.number(at, 1..=2)?;
-        let (second, at) = self.number(self.one_of(at, "/")?, 1..=2)?;
-        if self.peek(at) == Some('/') {
+        let (first, at) = self.text.number(at, 1..=2)?;
+        let (second, at) = self.text.number(self.text.one_of(at, "/")?, 1..=2)?;
+        if self.text.peek(at) == Some('/') {
             return None;
         }
         let (month, day) = self.ordered(first, second);
@@ -167,41 +173,45 @@ impl Scanner {
     }
 
     fn named_month(&mut self, at: usize) -> Option<usize> {
-        if let Some((month, next)) = self.month_word(at) {
-            let (day, next) = self.number(self.skip_spaces(next), 1..=2)?;
-            let next = self.skip_spaces(self.one_of(next, ",").unwrap_or(next));
-            let (year, next) = self.number(next, 4..=4)?;
+        if let Some((month, next)) = self.text.month_word(at) {
+            let (day, next) = self.text.number(self.text.skip_spaces(next), 1..=2)?;
+            let next = self
+                .text
+                .skip_spaces(self.text.one_of(next, ",").unwrap_or(next));
+            let (year, next) = self.text.number(next, 4..=4)?;
             self.push_date(Some(year), month, day);
             return Some(next);
         }
-        let (day, next) = self.number(at, 1..=2)?;
-        let next = self.skip_spaces(next);
-        if let Some(next) = self.word(next, "thang") {
-            let (month, next) = self.number(self.skip_spaces(next), 1..=2)?;
-            let year_at = self.skip_spaces(next);
-            let year_at = self.skip_spaces(self.word(year_at, "nam").unwrap_or(year_at));
-            let year = self.number(year_at, 4..=4);
+        let (day, next) = self.text.number(at, 1..=2)?;
+        let next = self.text.skip_spaces(next);
+        if let Some(next) = self.text.word(next, "thang") {
+            let (month, next) = self.text.number(self.text.skip_spaces(next), 1..=2)?;
+            let year_at = self.text.skip_spaces(next);
+            let year_at = self
+                .text
+                .skip_spaces(self.text.word(year_at, "nam").unwrap_or(year_at));
+            let year = self.text.number(year_at, 4..=4);
             self.push_date(year.map(|(year, _)| year), month, day);
             return Some(year.map_or(next, |(_, next)| next));
         }
-        let (month, next) = self.month_word(next)?;
-        let (year, next) = self.number(self.skip_spaces(next), 4..=4)?;
+        let (month, next) = self.text.month_word(next)?;
+        let (year, next) = self.text.number(self.text.skip_spaces(next), 4..=4)?;
         self.push_date(Some(year), month, day);
         Some(next)
     }
 
     fn clock12(&mut self, at: usize) -> Option<usize> {
-        let run = self.digits(at);
-        let colon_form = self.number(at, 1..=2).and_then(|(hour, next)| {
+        let run = self.text.digits(at);
+        let colon_form = self.text.number(at, 1..=2).and_then(|(hour, next)| {
             let (minute, second, next) = self.minutes(next)?;
-            let (afternoon, next) = self.half(next)?;
+            let (afternoon, next) = self.text.half(next)?;
             Some((hour, minute, second, afternoon, next))
         });
         let (hour, minute, second, afternoon, next) = match colon_form {
             Some(parts) => parts,
             None if (1..=4).contains(&run) => {
-                let (afternoon, next) = self.half(at + run)?;
-                let value = self.value::<u32>(at, run);
+                let (afternoon, next) = self.text.half(at + run)?;
+                let value = self.text.value::<u32>(at, run);
                 let (hour, minute) = if run > 2 {
                     (value / 100, value % 100)
                 } else {
@@ -222,13 +232,17 @@ impl Scanner {
     }
 
     fn clock24(&mut self, at: usize, halves_expected: bool) -> Option<usize> {
-        let (hour, next) = self.number(at, 1..=2)?;
+        let (hour, next) = self.text.number(at, 1..=2)?;
         let (minute, second, next) = self.minutes(next).or_else(|| {
-            let next = self.skip_spaces(next);
-            let next = self.word(next, "gio").or_else(|| self.one_of(next, "hg"))?;
-            let minute = self.number(self.skip_spaces(next), 1..=2);
+            let next = self.text.skip_spaces(next);
+            let next = self
+                .text
+                .word(next, "gio")
+                .or_else(|| self.text.one_of(next, "hg"))?;
+            let minute = self.text.number(self.text.skip_spaces(next), 1..=2);
             // `16h 17/5` is an hour and then a date.
-            let minute = minute.filter(|(_, next)| !matches!(self.peek(*next), Some('/' | '.')));
+            let minute =
+                minute.filter(|(_, next)| !matches!(self.text.peek(*next), Some('/' | '.')));
             Some(minute.map_or((0, 0, next), |(minute, next)| (minute, 0, next)))
         })?;
         self.push_clock(
@@ -240,53 +254,45 @@ impl Scanner {
 
     /// Reads `:mm`, `:mm:ss` or `:mm:ss.fff`; a single digit of minutes is odd.
     fn minutes(&mut self, at: usize) -> Option<(u32, u32, usize)> {
-        let colon = self.one_of(self.skip_spaces(at), ":")?;
-        let start = self.skip_spaces(colon);
-        let (minute, next) = self.number(start, 1..=2)?;
+        let colon = self.text.one_of(self.text.skip_spaces(at), ":")?;
+        let start = self.text.skip_spaces(colon);
+        let (minute, next) = self.text.number(start, 1..=2)?;
         self.found.odd |= next - start == 1;
-        let seconds = self.one_of(next, ":").and_then(|at| self.number(at, 2..=2));
+        let seconds = self
+            .text
+            .one_of(next, ":")
+            .and_then(|at| self.text.number(at, 2..=2));
         let Some((second, next)) = seconds else {
             return Some((minute, 0, next));
         };
-        let fraction = self.one_of(next, ".").map(|at| at + self.digits(at));
+        let fraction = self
+            .text
+            .one_of(next, ".")
+            .map(|at| at + self.text.digits(at));
         Some((minute, second, fraction.unwrap_or(next)))
-    }
-
-    /// Reads AM or PM in any of its spellings; returns whether it is PM.
-    fn half(&self, at: usize) -> Option<(bool, usize)> {
-        let at = self.skip_spaces(at);
-        let afternoon = match self.peek(at)? {
-            'a' => false,
-            'p' => true,
-            _ => return None,
-        };
-        let at = self.one_of(at + 1, ". ").unwrap_or(at + 1);
-        let at = self.one_of(at, "m")?;
-        let at = self.one_of(at, ".").unwrap_or(at);
-        self.peek(at)
-            .is_none_or(|c| !c.is_alphanumeric())
-            .then_some((afternoon, at))
     }
 
     /// Reads `z`, `+07:00`, `-0500` or `+7`.
     fn offset(&mut self, at: usize) -> Option<usize> {
-        if let Some(next) = self.one_of(at, "z") {
+        if let Some(next) = self.text.one_of(at, "z") {
             self.found.offset_min = Some(0);
             return Some(next);
         }
-        let sign = if self.one_of(at, "-").is_some() {
+        let sign = if self.text.one_of(at, "-").is_some() {
             -1
         } else {
             1
         };
-        let at = self.one_of(at, "+-")?;
-        let run = self.digits(at);
-        let (hours, minutes, next) = match (run, self.peek(at + run)) {
-            (2, Some(':')) if self.digits(at + 3) == 2 => {
-                (self.value::<i32>(at, 2), self.value(at + 3, 2), at + 5)
-            }
-            (4, _) => (self.value(at, 2), self.value(at + 2, 2), at + 4),
-            (1 | 2, _) => (self.value(at, run), 0, at + run),
+        let at = self.text.one_of(at, "+-")?;
+        let run = self.text.digits(at);
+        let (hours, minutes, next) = match (run, self.text.peek(at + run)) {
+            (2, Some(':')) if self.text.digits(at + 3) == 2 => (
+                self.text.value::<i32>(at, 2),
+                self.text.value(at + 3, 2),
+                at + 5,
+            ),
+            (4, _) => (self.text.value(at, 2), self.text.value(at + 2, 2), at + 4),
+            (1 | 2, _) => (self.text.value(at, run), 0, at + run),
             _ => return None,
         };
         self.found.impossible |= hours > 14 || minutes > 59;
@@ -295,11 +301,12 @@ impl Scanner {
     }
 
     fn pass_over(&mut self, at: usize) -> usize {
-        let c = self.chars[at];
+        let c = self.text.chars[at];
         if c.is_numeric() {
             self.found.unread_digits = true;
             return at
                 + self
+                    .text
                     .chars
                     .iter()
                     .skip(at)
@@ -310,9 +317,15 @@ impl Scanner {
             return at + 1;
         }
         // `to10/11/18` lacks a space; in any other word a digit is part of it.
-        let only_letters = self.word(at, "to").is_some();
+        let only_letters = self.text.word(at, "to").is_some();
         let in_word = |c: &&char| c.is_alphabetic() || (!only_letters && c.is_numeric());
-        let word: String = self.chars.iter().skip(at).take_while(in_word).collect();
+        let word: String = self
+            .text
+            .chars
+            .iter()
+            .skip(at)
+            .take_while(in_word)
+            .collect();
         let end = at + word.chars().count();
         match word.as_str() {
             "gmt" | "utc" => return self.offset(end).unwrap_or(end),
@@ -347,93 +360,6 @@ impl Scanner {
             DateOrder::Dmy => (second, first),
             DateOrder::Mdy => (first, second),
         }
-    }
-
-    fn separator(&self, at: usize) -> Option<(char, usize)> {
-        let slash = self.skip_spaces(at);
-        let at = if self.peek(slash) == Some('/') {
-            slash
-        } else {
-            at
-        };
-        let c = self.peek(at).filter(|c| matches!(c, '/' | '.' | '-'))?;
-        Some((c, at + 1))
-    }
-
-    fn month_word(&self, at: usize) -> Option<(u32, usize)> {
-        const MONTHS: [&str; 12] = [
-            "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
-        ];
-        let letters = self.chars.iter().skip(at).take_while(|c| c.is_alphabetic());
-        let word: String = letters.collect();
-        let index = MONTHS.iter().position(|month| word.starts_with(month))?;
-        let next = at + word.chars().count();
-        Some((
-            u32::try_from(index).ok()? + 1,
-            self.one_of(next, ".").unwrap_or(next),
-        ))
-    }
-
-    fn word(&self, at: usize, word: &str) -> Option<usize> {
-        let count = word.chars().count();
-        let same = self
-            .chars
-            .iter()
-            .skip(at)
-            .take(count)
-            .copied()
-            .eq(word.chars());
-        (same && self.peek(at + count).is_none_or(|c| !c.is_alphabetic())).then_some(at + count)
-    }
-
-    /// Reads a whole run of digits if its length is allowed.
-    fn number<T: TryFrom<u32> + Default>(
-        &self,
-        at: usize,
-        lengths: std::ops::RangeInclusive<usize>,
-    ) -> Option<(T, usize)> {
-        let run = self.digits(at);
-        lengths
-            .contains(&run)
-            .then(|| (self.value(at, run), at + run))
-    }
-
-    fn value<T: TryFrom<u32> + Default>(&self, at: usize, count: usize) -> T {
-        let digits = self
-            .chars
-            .iter()
-            .skip(at)
-            .take(count)
-            .filter_map(|c| c.to_digit(10));
-        let value = digits.fold(0_u32, |sum, digit| sum.wrapping_mul(10).wrapping_add(digit));
-        T::try_from(value).unwrap_or_default()
-    }
-
-    fn digits(&self, at: usize) -> usize {
-        self.chars
-            .iter()
-            .skip(at)
-            .take_while(|c| c.is_ascii_digit())
-            .count()
-    }
-
-    fn one_of(&self, at: usize, accepted: &str) -> Option<usize> {
-        self.peek(at)
-            .filter(|c| accepted.contains(*c))
-            .map(|_| at + 1)
-    }
-
-    fn skip_spaces(&self, at: usize) -> usize {
-        at + self
-            .chars
-            .iter()
-            .skip(at)
-            .take_while(|c| c.is_whitespace())
-            .count()
-    }
-
-    fn peek(&self, at: usize) -> Option<char> {
-        self.chars.get(at).copied()
     }
 }
 

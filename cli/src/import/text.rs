@@ -73,7 +73,7 @@ pub(super) fn truncate(text: &mut String, bytes_max: usize) -> bool {
 }
 
 /// Replaces phone numbers, identity numbers and number plates; returns `None` if there are none.
-pub(super) fn mask(text: &str) -> Option<String> {
+pub(crate) fn mask(text: &str) -> Option<String> {
     let chars: Vec<char> = text.chars().collect();
     let mut out = String::with_capacity(text.len());
     let mut found = false;
