@@ -5,4 +5,7 @@
 #[allow(dead_code, unused_imports)]
 mod import;
 
+#[allow(dead_code)]
+mod sample;
+
 fn main() {}
