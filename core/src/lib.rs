@@ -8,6 +8,7 @@ pub mod error;
 pub mod ids;
 pub mod log;
 pub mod record;
+pub mod replica;
 pub mod store;
 pub mod sync;
 pub mod team;

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use super::declare::{Declaration, Field, Merge, Type};
+use super::declare::{Declaration, Field, Merge};
 use super::plain;
 use crate::clock::Hlc;
 use crate::codec::Value;
@@ -237,17 +237,7 @@ pub fn check_op(field: &Field, op: &Op) -> Result<()> {
     }
     match op {
         Op::Set(_, value) => plain::check(&field.ty, value),
-        Op::Add(_, value) => {
-            plain::check(&plain::element_type(field), value)?;
-            let Type::Choice(states) = field.ty else {
-                return Ok(());
-            };
-            let to = transition_target(value);
-            if field.merge == Merge::FS && states.iter().all(|state| state.number != to) {
-                return Err(Error::new(Kind::Format, "a transition to an unknown state"));
-            }
-            Ok(())
-        }
+        Op::Add(_, value) => plain::check(&plain::element_type(field), value),
         _ => Ok(()),
     }
 }

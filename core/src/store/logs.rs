@@ -311,13 +311,25 @@ pub fn for_each(
     Ok(())
 }
 
-/// Returns the first sequence number after `seq` from which a segment of log `no` starts.
+/// Rewrites the segment that covers entry `seq` with another copy of that entry.
 ///
 /// # Errors
-/// `E-DBPAGE`.
-pub fn segment_at(connection: &Connection, no: i64, seq: u64) -> Result<bool> {
-    let mut statement = connection.prepare_cached("SELECT 1 FROM segment WHERE at = ?")?;
-    Ok(statement.exists([at(no, seq)])?)
+/// `E-BODY-MISSING` when no segment covers it; of the store.
+pub fn replace_entry(
+    transaction: &Transaction<'_>,
+    no: i64,
+    seq: u64,
+    entry: &Entry,
+) -> Result<()> {
+    let missing = || Error::new(Kind::BodyMissing, format!("entry {seq} of a log"));
+    let mut segment = segment_of(transaction, no, seq)?.ok_or_else(missing)?;
+    let offset = usize::try_from(seq - segment.first).unwrap_or(usize::MAX);
+    *segment.entries.get_mut(offset).ok_or_else(missing)? = entry.clone();
+    let body: Vec<u8> = segment.entries.iter().flat_map(Entry::encode).collect();
+    transaction
+        .prepare_cached("UPDATE segment SET body = ? WHERE at = ?")?
+        .execute(params![compress(&body)?, at(no, segment.first)])?;
+    Ok(())
 }
 
 /// Returns the stretches (first, count) of log `no` that lie beyond `from`, in order.

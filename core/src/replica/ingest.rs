@@ -1,0 +1,450 @@
+//! Packs from outside: opened, verified and judged before anything is stored, then absorbed in
+//! steps that keep no tap waiting.
+//!
+//! A pack that cannot be used yet (key, author or team list missing) is kept whole and tried again
+//! when that may have changed. Entries beyond a gap are provisional: seen, not counted in the
+//! vector. Must not know: how the pack came.
+
+use rusqlite::{Transaction, params};
+
+use super::mind::{Mind, extend};
+use super::step::{Incoming, Step};
+use super::{Changed, Replica};
+use crate::error::{Error, Kind, Result};
+use crate::ids::{Link, LogId};
+use crate::log::chain::{self, Sort};
+use crate::log::entry::{Body, Entry, kind};
+use crate::log::item::Place;
+use crate::log::pack::{self, Header, Range, Verified};
+use crate::record::declare::Role;
+use crate::store::logs::{self, Chained, LogRow};
+use crate::team::control::Act;
+
+/// The most entries that one transaction takes in: about 30 ms of work.
+const STEP_ENTRIES_MAX: usize = 1_024;
+/// The most packs that wait for a key, an author or a team list.
+const HELD_PACKS_MAX: i64 = 256;
+
+/// What became of a pack.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ingested {
+    /// Entries that are new here.
+    pub entries: u64,
+    /// Entries that were here already.
+    pub duplicates: u64,
+    /// Records that changed.
+    pub changed: Vec<Changed>,
+    /// Why the pack waits, when it does.
+    pub held: Option<Kind>,
+    /// Whether members or keys changed.
+    pub team_changed: bool,
+}
+
+impl Ingested {
+    /// Adds what became of another pack.
+    pub fn add(&mut self, other: Self) {
+        self.entries += other.entries;
+        self.duplicates += other.duplicates;
+        self.changed.extend(other.changed);
+        self.held = self.held.or(other.held);
+        self.team_changed |= other.team_changed;
+    }
+}
+
+/// A pack that was opened and whose seals hold.
+#[derive(Debug)]
+pub struct Opened {
+    ranges: Vec<(Range, Vec<Verified>)>,
+}
+
+impl Opened {
+    /// Returns how many entries it has.
+    #[must_use]
+    pub fn entries(&self) -> u64 {
+        self.ranges.iter().map(|(range, _)| range.entries.len() as u64).sum()
+    }
+}
+
+/// Opens a pack and verifies every chain and seal in it; touches no store.
+///
+/// # Errors
+/// `E-SPACE` for another team's pack, `E-WAIT-KEY` without its key, and what the pack's own
+/// checks give.
+pub fn open(mind: &Mind, header: &Header, bytes: &[u8]) -> Result<Opened> {
+    let space = mind.space()?;
+    if header.space != space {
+        return Err(Error::new(Kind::Space, "a pack of another team"));
+    }
+    let key = match header.open {
+        true => None,
+        false => match mind.epochs.get(&header.epoch) {
+            Some(secret) => Some(secret.pack_key()),
+            None => return Err(Error::new(Kind::WaitKey, format!("epoch {}", header.epoch))),
+        },
+    };
+    let mut ranges = Vec::with_capacity(header.ranges.len());
+    for range in pack::open(bytes, header, key.as_ref())? {
+        let verified = range.verify(&space)?;
+        check_opening(&range)?;
+        ranges.push((range, verified));
+    }
+    Ok(Opened { ranges })
+}
+
+/// Checks that a range from the start of a log begins with the entry that opens this very log.
+fn check_opening(range: &Range) -> Result<()> {
+    if range.first > 0 {
+        return Ok(());
+    }
+    let bad = || Error::new(Kind::Format, format!("a log of {} does not open", range.device));
+    let entry = range.entries.first().ok_or_else(bad)?;
+    let Some(Body::Bytes(bytes)) = entry.items.first() else { return Err(bad()) };
+    match Act::decode(entry.kind, bytes)? {
+        Act::LogOpen(open)
+            if open.device == range.device
+                && open.nonce == range.nonce
+                && open.sort == range.sort =>
+        {
+            Ok(())
+        }
+        _ => Err(bad()),
+    }
+}
+
+impl Replica {
+    /// Takes in a whole pack, from a file or a hub.
+    ///
+    /// # Errors
+    /// What makes the pack worthless: `E-MAGIC`, `E-SPACE`, `E-SIG`, `E-BODY`, `E-FORK` and the
+    /// like; then nothing of it was stored, or only whole steps before a fork was seen.
+    pub fn ingest(&mut self, bytes: &[u8]) -> Result<Ingested> {
+        let header = Header::read(bytes)?;
+        let opened = match open(&self.mind, &header, bytes) {
+            Ok(opened) => opened,
+            Err(error) if error.kind == Kind::WaitKey => return self.hold(bytes, error.kind),
+            Err(error) => return Err(error),
+        };
+        match self.ingest_opened(&opened) {
+            Err(error) if matches!(error.kind, Kind::NotMember | Kind::WaitMembers) => {
+                self.hold(bytes, error.kind)
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Takes in a pack that was opened already, in steps.
+    ///
+    /// # Errors
+    /// `E-NOTMEMBER`, `E-WAIT-MEMBERS` before anything is stored; `E-FORK`; of the store.
+    pub fn ingest_opened(&mut self, opened: &Opened) -> Result<Ingested> {
+        for (range, verified) in &opened.ranges {
+            judge(&self.mind, range, verified)?;
+        }
+        let mut outcome = Ingested::default();
+        for (range, verified) in &opened.ranges {
+            for start in (0..range.entries.len()).step_by(STEP_ENTRIES_MAX) {
+                let end = (start + STEP_ENTRIES_MAX).min(range.entries.len());
+                let step = self.transact(|transaction, mind, _| {
+                    take_in(transaction, mind, range, verified, start..end)
+                })?;
+                outcome.add(step);
+            }
+        }
+        if outcome.team_changed {
+            outcome.add(self.retry_held()?);
+        }
+        Ok(outcome)
+    }
+
+    /// Keeps a pack that cannot be used yet, whole.
+    fn hold(&mut self, bytes: &[u8], reason: Kind) -> Result<Ingested> {
+        let id = pack::pack_id(bytes);
+        self.transact(|transaction, _, _| {
+            let held: i64 =
+                transaction.query_row("SELECT count(*) FROM held", [], |row| row.get(0))?;
+            if held < HELD_PACKS_MAX {
+                let sql = "INSERT OR IGNORE INTO held (id, reason, bytes) VALUES (?, ?, ?)";
+                transaction.prepare_cached(sql)?.execute(params![id, reason.code(), bytes])?;
+            }
+            Ok(())
+        })?;
+        Ok(Ingested { held: Some(reason), ..Ingested::default() })
+    }
+
+    /// Tries the packs that were kept for later once more.
+    fn retry_held(&mut self) -> Result<Ingested> {
+        let mut waiting: Vec<(crate::ids::Digest, Vec<u8>)> = Vec::new();
+        {
+            let mut statement = self.connection.prepare_cached("SELECT id, bytes FROM held")?;
+            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            for row in rows {
+                waiting.push(row?);
+            }
+        }
+        let mut outcome = Ingested::default();
+        for (id, bytes) in waiting {
+            let done = match self.ingest(&bytes) {
+                Ok(ingested) => {
+                    let held = ingested.held.is_some();
+                    outcome.add(Ingested { held: None, ..ingested });
+                    !held
+                }
+                // Worthless after all: it was refused with its reason when it was tried.
+                Err(error) => !error.kind.is_retryable(),
+            };
+            if done {
+                self.transact(|transaction, _, _| {
+                    transaction.execute("DELETE FROM held WHERE id = ?", [id])?;
+                    Ok(())
+                })?;
+            }
+        }
+        Ok(outcome)
+    }
+}
+
+/// Tells whether the author may write, and whether the team list that it cites is here.
+fn judge(mind: &Mind, range: &Range, verified: &[Verified]) -> Result<()> {
+    if range.sort == Sort::Control {
+        return Ok(());
+    }
+    mind.members.check_writer(&range.device)?;
+    let mut last: Option<&[Link]> = None;
+    for entry in verified {
+        let heads: &[Link] = &entry.heads;
+        if last.is_some_and(|last| std::ptr::eq(last, heads)) {
+            continue;
+        }
+        last = Some(heads);
+        if heads.iter().any(|head| !mind.members.links.contains(head)) {
+            let what = format!("device {} cites a team list that is not here", range.device);
+            return Err(Error::new(Kind::WaitMembers, what));
+        }
+    }
+    Ok(())
+}
+
+/// Takes in the entries `part` of a range: one step, one transaction.
+fn take_in(
+    transaction: &Transaction<'_>,
+    mind: &mut Mind,
+    range: &Range,
+    verified: &[Verified],
+    part: std::ops::Range<usize>,
+) -> Result<Ingested> {
+    let space = mind.space()?;
+    let id = range.log_id(&space);
+    let index = match mind.by_id.get(&id) {
+        Some(index) => *index,
+        None => {
+            let mut row = LogRow::empty(&space, range.device, range.sort, range.nonce);
+            logs::insert(transaction, &mut row)?;
+            mind.add_log(row)
+        }
+    };
+    check_fork(transaction, mind, index, range, verified, &part)?;
+    let mut outcome = Ingested::default();
+    let mut fresh = Vec::with_capacity(part.len());
+    let no = mind.logs[index].row.no;
+    for offset in part.clone() {
+        let seq = verified[offset].seq;
+        if mind.logs[index].holds(seq) {
+            outcome.duplicates += 1;
+            fill_hole(transaction, no, seq, &range.entries[offset])?;
+        } else {
+            fresh.push(offset);
+        }
+    }
+    outcome.entries = fresh.len() as u64;
+    store(transaction, mind, index, range, verified, &fresh)?;
+    if range.sort == Sort::Control {
+        mind.load_members(transaction)?;
+        mind.open_lockboxes(transaction)?;
+        outcome.team_changed = !fresh.is_empty();
+        return Ok(outcome);
+    }
+    let role = mind.members.devices.get(&range.device).and_then(|member| member.role);
+    let mut step = Step::new(transaction, mind);
+    for offset in fresh {
+        feed(&mut step, id, role, &range.entries[offset], &verified[offset])?;
+    }
+    outcome.changed = step.finish()?;
+    Ok(outcome)
+}
+
+/// Hands the items of one entry to a step.
+fn feed(
+    step: &mut Step<'_>,
+    log: LogId,
+    role: Option<Role>,
+    entry: &Entry,
+    verified: &Verified,
+) -> Result<()> {
+    if entry.kind != kind::WRITE {
+        return Ok(());
+    }
+    for (index, (item, digest)) in (0_u32..).zip(entry.items.iter().zip(&verified.item_digests)) {
+        let place = Place { log, seq: verified.seq, index };
+        match item {
+            Body::Bytes(bytes) => step.absorb(Incoming {
+                place,
+                hlc: entry.hlc,
+                digest: *digest,
+                bytes: bytes.clone(),
+                role,
+            })?,
+            Body::Absent(_) => step.note_hole(place)?,
+        }
+    }
+    Ok(())
+}
+
+/// Compares the range with what is here: another link at an equal sequence number is a fork.
+fn check_fork(
+    transaction: &Transaction<'_>,
+    mind: &Mind,
+    index: usize,
+    range: &Range,
+    verified: &[Verified],
+    part: &std::ops::Range<usize>,
+) -> Result<()> {
+    let known = &mind.logs[index];
+    let row = &known.row;
+    let (first, end) = (range.first + part.start as u64, range.first + part.end as u64);
+    let link_before = |seq: u64| {
+        let offset = usize::try_from(seq - range.first).unwrap_or(usize::MAX);
+        match offset.checked_sub(1) {
+            None => Some(range.link_before),
+            Some(offset) => verified.get(offset).map(|entry| entry.link),
+        }
+    };
+    let same = if (first..=end).contains(&row.next) {
+        link_before(row.next) == Some(row.link)
+    } else if end < row.next {
+        let (here, _) = link_at(transaction, mind, index, end)?;
+        link_before(end) == Some(here)
+    } else {
+        true
+    };
+    if same {
+        return Ok(());
+    }
+    Err(Error::new(Kind::Fork, format!("device {} has two histories", range.device)))
+}
+
+/// Returns the link before entry `seq` of a log, and the control heads in force there.
+///
+/// # Errors
+/// `E-BODY-MISSING` when the log does not reach so far, `E-DBPAGE`.
+pub fn link_at(
+    connection: &rusqlite::Connection,
+    mind: &Mind,
+    index: usize,
+    seq: u64,
+) -> Result<(Link, Vec<Link>)> {
+    let space = mind.space()?;
+    let row = &mind.logs[index].row;
+    if seq == 0 {
+        return Ok((chain::first_link(&space, &row.id), Vec::new()));
+    }
+    if seq == row.next {
+        return Ok((row.link, row.heads.clone()));
+    }
+    let missing = || Error::new(Kind::BodyMissing, format!("entry {} of a log", seq - 1));
+    let segment = logs::segment_of(connection, row.no, seq - 1)?.ok_or_else(missing)?;
+    let (mut link, mut heads) = (segment.before, segment.heads_before);
+    let runs = match row.sort {
+        Sort::Control => Vec::new(),
+        Sort::Data => logs::runs(connection, row.no, segment.first, seq)?,
+    };
+    for (at, entry) in (segment.first..seq).zip(segment.entries) {
+        if let Some(changed) = &entry.control_heads {
+            heads.clone_from(changed);
+        }
+        let run = runs.iter().find(|run| run.covers(at));
+        let digest = entry.digest(&heads, |i| run.map(|r| r.salt(at, i)).unwrap_or_default());
+        link = chain::next_link(&link, at, &digest);
+    }
+    Ok((link, heads))
+}
+
+/// Writes the fresh entries of a range, which may lie in several stretches.
+fn store(
+    transaction: &Transaction<'_>,
+    mind: &mut Mind,
+    index: usize,
+    range: &Range,
+    verified: &[Verified],
+    fresh: &[usize],
+) -> Result<()> {
+    let no = mind.logs[index].row.no;
+    for stretch in fresh.chunk_by(|a, b| a + 1 == *b) {
+        let (Some(first), Some(last)) = (stretch.first(), stretch.last()) else { continue };
+        let mut entries = Vec::with_capacity(stretch.len());
+        for offset in *first..=*last {
+            let (before, heads_before) = match offset.checked_sub(1) {
+                None => (range.link_before, range.heads.clone()),
+                Some(before) => (verified[before].link, verified[before].heads.to_vec()),
+            };
+            let bytes = range.entries[offset].encode();
+            entries.push(Chained { seq: verified[offset].seq, before, heads_before, bytes });
+        }
+        logs::write_segments(transaction, no, &entries)?;
+        let (start, end) = (verified[*first].seq, verified[*last].seq + 1);
+        for run in range.runs.iter().filter(|run| run.first < end && run.first + run.count > start)
+        {
+            logs::put_run(transaction, no, run)?;
+        }
+        if end == range.last() + 1 {
+            let link = &verified[*last].link;
+            logs::put_seal(transaction, no, range.last(), link, &range.seal)?;
+        }
+        let known = &mut mind.logs[index];
+        if start == known.row.next {
+            known.row.next = end;
+            known.row.link = verified[*last].link;
+            known.row.heads = verified[*last].heads.to_vec();
+            close_gap(transaction, mind, index)?;
+        } else {
+            extend(&mut known.ahead, start, end);
+        }
+    }
+    logs::advance(transaction, &mind.logs[index].row)
+}
+
+/// Moves the end of a log over a stretch that was ahead and now follows without a gap.
+fn close_gap(transaction: &Transaction<'_>, mind: &mut Mind, index: usize) -> Result<()> {
+    let known = &mind.logs[index];
+    let next = known.row.next;
+    let Some(position) = known.ahead.iter().position(|(first, _)| *first == next) else {
+        return Ok(());
+    };
+    let (_, end) = known.ahead[position];
+    let segment = logs::segment_of(transaction, known.row.no, next)?;
+    if segment.is_none_or(|segment| segment.before != known.row.link) {
+        let what = format!("device {} has two histories", known.row.device);
+        return Err(Error::new(Kind::Fork, what));
+    }
+    let (link, heads) = link_at(transaction, mind, index, end)?;
+    let known = &mut mind.logs[index];
+    known.row.next = end;
+    known.row.link = link;
+    known.row.heads = heads;
+    known.ahead.remove(position);
+    Ok(())
+}
+
+/// Puts content where only a digest was, when another copy of the entry brings it.
+fn fill_hole(transaction: &Transaction<'_>, no: i64, seq: u64, entry: &Entry) -> Result<()> {
+    if entry.items.iter().any(|item| matches!(item, Body::Absent(_))) {
+        return Ok(());
+    }
+    let at = logs::at(no, seq);
+    let hole = transaction.prepare_cached("SELECT 1 FROM hole WHERE at = ?")?.exists([at])?;
+    if !hole {
+        return Ok(());
+    }
+    logs::replace_entry(transaction, no, seq, entry)?;
+    transaction.execute("DELETE FROM hole WHERE at = ?", [at])?;
+    Ok(())
+}

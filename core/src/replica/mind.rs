@@ -1,0 +1,446 @@
+//! What a replica knows by heart: its identity, logs, members, keys and waiting items.
+//!
+//! All of it is read from disk at open; nothing here exists only in memory. Must not know:
+//! sessions, commands.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use rusqlite::Connection;
+
+use crate::clock::Hlc;
+use crate::codec::{Reader, Writer};
+use crate::crypto::DeviceSecret;
+use crate::error::{Error, Kind, Result};
+use crate::ids::{EpochId, Link, LogId, PersonId, RecordId, RequestId, SpaceId};
+use crate::log::chain::{self, RUN_ENTRIES_MAX, Run, Salts, Sort};
+use crate::log::entry::{Body, Entry, kind};
+use crate::log::item::Place;
+use crate::record::declare::Declaration;
+use crate::store::logs::{self, LogRow};
+use crate::store::views::View;
+use crate::team::control::Act;
+use crate::team::epoch::{self, EpochSecret};
+use crate::team::members::{ControlEntry, Members};
+
+const IDENTITY: &str = "identity";
+
+/// Who this device is. Lives inside the encrypted store only.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// The device's secrets.
+    pub secret: DeviceSecret,
+    /// The person whose device it is.
+    pub person: PersonId,
+    /// The space, once the device has founded or joined one.
+    pub space: Option<SpaceId>,
+    /// The recovery secret that a founder prints and then forgets.
+    pub recovery: Option<[u8; 32]>,
+}
+
+impl Identity {
+    /// Encodes the identity for the encrypted store.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut to = Writer::new();
+        to.array(5).bytes(&self.secret.sign).bytes(&self.secret.unbox).bytes(&self.person.0);
+        match &self.space {
+            None => to.null(),
+            Some(space) => to.bytes(&space.0),
+        };
+        match &self.recovery {
+            None => to.null(),
+            Some(secret) => to.bytes(secret),
+        };
+        to.into_bytes()
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self> {
+        let mut from = Reader::new(bytes);
+        from.tuple(5)?;
+        let secret = DeviceSecret { sign: from.array_bytes()?, unbox: from.array_bytes()? };
+        let person = PersonId(from.array_bytes()?);
+        let space = if from.null()? { None } else { Some(SpaceId(from.array_bytes()?)) };
+        let recovery = if from.null()? { None } else { Some(from.array_bytes()?) };
+        Ok(Self { secret, person, space, recovery })
+    }
+}
+
+/// One log and the stretches of it that lie beyond a gap.
+#[derive(Debug, Clone)]
+pub struct KnownLog {
+    /// The log; for the own data log its end is that of the tail.
+    pub row: LogRow,
+    /// Stretches (first, end) beyond a gap: verified by their seals, provisional until it closes.
+    pub ahead: Vec<(u64, u64)>,
+}
+
+impl KnownLog {
+    /// Tells whether entry `seq` is here.
+    #[must_use]
+    pub fn holds(&self, seq: u64) -> bool {
+        seq < self.row.next || self.ahead.iter().any(|(first, end)| (*first..*end).contains(&seq))
+    }
+}
+
+/// The end of the own data log.
+#[derive(Debug, Clone)]
+pub struct Own {
+    /// Its index in [`Mind::logs`].
+    pub index: usize,
+    /// The clock of its last entry.
+    pub hlc: Hlc,
+    /// The current run of salts.
+    pub run: Option<Run>,
+    /// How many entries and bytes follow the last seal.
+    pub unsealed: (u64, u64),
+    /// The first entry that lies in the tail of rows, not in a segment.
+    pub tail: u64,
+}
+
+/// What a replica knows by heart.
+#[derive(Debug)]
+pub struct Mind {
+    /// The record types.
+    pub schema: &'static [&'static Declaration],
+    /// Their views.
+    pub views: Arc<Vec<View>>,
+    /// Who this device is; none before `init`.
+    pub identity: Option<Identity>,
+    /// Every log, in the order of local numbers.
+    pub logs: Vec<KnownLog>,
+    /// Index in `logs` by id.
+    pub by_id: HashMap<LogId, usize>,
+    /// The own data log, once it is open.
+    pub own: Option<Own>,
+    /// Who is in the space.
+    pub members: Arc<Members>,
+    /// The epoch secrets that this device holds.
+    pub epochs: BTreeMap<EpochId, EpochSecret>,
+    /// For each missing item: those that wait for it.
+    pub waiting: HashMap<Place, Vec<(i64, u32)>>,
+    /// The items that wait.
+    pub pending: HashSet<(i64, u32)>,
+    /// Recent requests and what came of them.
+    pub requests: HashMap<RequestId, (u64, RecordId)>,
+}
+
+impl Mind {
+    /// Reads everything from disk.
+    ///
+    /// # Errors
+    /// `E-DBPAGE` and the like.
+    pub fn load(
+        connection: &Connection,
+        schema: &'static [&'static Declaration],
+    ) -> Result<Self> {
+        let identity = logs::meta(connection, IDENTITY)?;
+        let identity = identity.map(|bytes| Identity::decode(&bytes)).transpose()?;
+        let mut mind = Self {
+            schema,
+            views: Arc::new(schema.iter().map(|of| View::new(of)).collect()),
+            identity,
+            logs: Vec::new(),
+            by_id: HashMap::new(),
+            own: None,
+            members: Arc::default(),
+            epochs: BTreeMap::new(),
+            waiting: HashMap::new(),
+            pending: HashSet::new(),
+            requests: HashMap::new(),
+        };
+        for row in logs::all(connection)? {
+            mind.add_log(row);
+        }
+        mind.load_members(connection)?;
+        mind.load_epochs(connection)?;
+        mind.load_ahead(connection)?;
+        mind.load_pending(connection)?;
+        mind.load_own(connection)?;
+        Ok(mind)
+    }
+
+    /// Keeps the identity.
+    ///
+    /// # Errors
+    /// `E-FULL`, `E-IO` and the like.
+    pub fn set_identity(
+        &mut self,
+        transaction: &rusqlite::Transaction<'_>,
+        identity: Identity,
+    ) -> Result<()> {
+        logs::set_meta(transaction, IDENTITY, &identity.encode())?;
+        self.identity = Some(identity);
+        Ok(())
+    }
+
+    /// Returns this device's identity.
+    ///
+    /// # Errors
+    /// `E-NOTREADY` before `init`.
+    pub fn identity(&self) -> Result<&Identity> {
+        self.identity
+            .as_ref()
+            .ok_or_else(|| Error::new(Kind::NotReady, "this store has no device identity yet"))
+    }
+
+    /// Returns the space.
+    ///
+    /// # Errors
+    /// `E-NOTREADY` before the device has founded or joined one.
+    pub fn space(&self) -> Result<SpaceId> {
+        let space = self.identity()?.space;
+        space.ok_or_else(|| Error::new(Kind::NotReady, "this device is in no team yet"))
+    }
+
+    /// Adds a log that has its local number.
+    pub fn add_log(&mut self, row: LogRow) -> usize {
+        let index = self.logs.len();
+        self.by_id.insert(row.id, index);
+        self.logs.push(KnownLog { row, ahead: Vec::new() });
+        index
+    }
+
+    /// Returns a log by id.
+    #[must_use]
+    pub fn log(&self, id: &LogId) -> Option<&KnownLog> {
+        self.logs.get(*self.by_id.get(id)?)
+    }
+
+    /// Returns a log by its local number.
+    #[must_use]
+    pub fn log_numbered(&self, no: i64) -> Option<&KnownLog> {
+        self.logs.iter().find(|log| log.row.no == no)
+    }
+
+    /// Returns the local number of a log, 0 for an unknown one.
+    #[must_use]
+    pub fn local_no(&self, id: &LogId) -> i64 {
+        self.log(id).map_or(0, |log| log.row.no)
+    }
+
+    /// Returns the view of a record type by its number.
+    #[must_use]
+    pub fn view(&self, kind: u64) -> Option<usize> {
+        self.views.iter().position(|view| view.of.kind == kind)
+    }
+
+    /// Returns the epoch that writers use now, and its secret.
+    ///
+    /// # Errors
+    /// `E-WAIT-KEY` when none is held.
+    pub fn epoch(&self) -> Result<(EpochId, &EpochSecret)> {
+        self.epochs
+            .iter()
+            .next_back()
+            .map(|(id, secret)| (*id, secret))
+            .ok_or_else(|| Error::new(Kind::WaitKey, "no epoch key is held yet"))
+    }
+
+    /// Evaluates the control logs anew.
+    ///
+    /// # Errors
+    /// `E-DBPAGE` and the like.
+    pub fn load_members(&mut self, connection: &Connection) -> Result<()> {
+        let Ok(space) = self.space() else { return Ok(()) };
+        let mut entries = Vec::new();
+        for log in self.logs.iter().filter(|log| log.row.sort == Sort::Control) {
+            read_control(connection, &space, &log.row, &mut entries)?;
+        }
+        self.members = Arc::new(Members::of(&space, &entries));
+        Ok(())
+    }
+
+    fn load_epochs(&mut self, connection: &Connection) -> Result<()> {
+        let mut statement = connection.prepare_cached("SELECT id, secret FROM epoch")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            self.epochs.insert(row.get(0)?, EpochSecret(row.get(1)?));
+        }
+        Ok(())
+    }
+
+    /// Opens every lockbox that is meant for this device and was not opened yet; returns how many
+    /// keys are new.
+    ///
+    /// # Errors
+    /// `E-FULL`, `E-IO` and the like. A lockbox that does not open is passed over.
+    pub fn open_lockboxes(&mut self, transaction: &rusqlite::Transaction<'_>) -> Result<usize> {
+        let Ok(space) = self.space() else { return Ok(0) };
+        let secret = self.identity()?.secret.clone();
+        let device = secret.device_key();
+        let mut opened = 0;
+        let members = Arc::clone(&self.members);
+        for (id, (made, lockboxes)) in &members.epochs {
+            if self.epochs.contains_key(id) {
+                continue;
+            }
+            let mine = lockboxes.iter().filter(|lockbox| lockbox.device == device);
+            let found = mine
+                .filter_map(|lockbox| {
+                    epoch::unlock(&space, id, Some(&made.public), lockbox, &secret).ok()
+                })
+                .next();
+            let Some(found) = found else { continue };
+            transaction
+                .prepare_cached("INSERT OR IGNORE INTO epoch (id, secret) VALUES (?, ?)")?
+                .execute(rusqlite::params![id, found.0])?;
+            self.epochs.insert(*id, found);
+            opened += 1;
+        }
+        Ok(opened)
+    }
+
+    fn load_ahead(&mut self, connection: &Connection) -> Result<()> {
+        for log in &mut self.logs {
+            for (first, count) in logs::segments_beyond(connection, log.row.no, log.row.next)? {
+                extend(&mut log.ahead, first, first + count);
+            }
+        }
+        Ok(())
+    }
+
+    fn load_pending(&mut self, connection: &Connection) -> Result<()> {
+        let sql = "SELECT dep_log, dep_seq, dep_index, at, item FROM pending";
+        let mut statement = connection.prepare_cached(sql)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let place = Place {
+                log: row.get(0)?,
+                seq: row.get::<_, i64>(1)?.cast_unsigned(),
+                index: row.get(2)?,
+            };
+            let item = (row.get(3)?, row.get(4)?);
+            self.waiting.entry(place).or_default().push(item);
+            self.pending.insert(item);
+        }
+        Ok(())
+    }
+
+    /// Finds the end of the own data log: its row, rolled forward over the tail.
+    fn load_own(&mut self, connection: &Connection) -> Result<()> {
+        let Ok(identity) = self.identity() else { return Ok(()) };
+        let device = identity.secret.device_key();
+        let mine = |log: &KnownLog| log.row.sort == Sort::Data && log.row.device == device;
+        let Some(index) = self.logs.iter().rposition(mine) else { return Ok(()) };
+        let row = &mut self.logs[index].row;
+        let tail = row.next;
+        let mut hlc = Hlc::default();
+        if tail > 0
+            && let Some(segment) = logs::segment_of(connection, row.no, tail - 1)?
+        {
+            let last = usize::try_from(tail - 1 - segment.first).unwrap_or(usize::MAX);
+            hlc = segment.entries.get(last).map_or(hlc, |entry| entry.hlc);
+        }
+        let sql = "SELECT at, bytes, request, record FROM entry WHERE at >= ? AND at < ? \
+                   ORDER BY at";
+        let mut statement = connection.prepare_cached(sql)?;
+        let mut rows = statement.query([logs::at(row.no, 0), logs::at(row.no + 1, 0)])?;
+        let mut bytes_after_seal = 0;
+        while let Some(found) = rows.next()? {
+            let (_, seq) = logs::parts(found.get(0)?);
+            let bytes = found.get_ref(1)?.as_blob().unwrap_or_default();
+            if let (Some(request), Some(record)) = (found.get(2)?, found.get(3)?) {
+                self.requests.insert(request, (seq, record));
+            }
+            if seq < row.next {
+                continue;
+            }
+            bytes_after_seal += bytes.len() as u64;
+            hlc = roll_forward(connection, row, seq, bytes)?;
+        }
+        let sealed = logs::seal_before(connection, row.no, 0, row.next)?;
+        let unsealed = row.next - sealed.map_or(0, |(seq, ..)| seq + 1);
+        let run = current_run(connection, row)?;
+        self.own = Some(Own { index, hlc, run, unsealed: (unsealed, bytes_after_seal), tail });
+        Ok(())
+    }
+}
+
+/// Adds a stretch to stretches that are in order, joining neighbours.
+pub fn extend(stretches: &mut Vec<(u64, u64)>, first: u64, end: u64) {
+    stretches.push((first, end));
+    stretches.sort_unstable();
+    let mut joined: Vec<(u64, u64)> = Vec::with_capacity(stretches.len());
+    for (first, end) in stretches.drain(..) {
+        match joined.last_mut() {
+            Some(last) if first <= last.1 => last.1 = last.1.max(end),
+            _ => joined.push((first, end)),
+        }
+    }
+    *stretches = joined;
+}
+
+/// Applies one entry of the tail to the end of its log, checking the chain as it goes.
+fn roll_forward(
+    connection: &Connection,
+    row: &mut LogRow,
+    seq: u64,
+    bytes: &[u8],
+) -> Result<Hlc> {
+    let damaged = || Error::new(Kind::DbPage, format!("the own log is damaged at entry {seq}"));
+    if seq != row.next {
+        return Err(damaged());
+    }
+    let entry = Entry::decode(bytes).map_err(|_| damaged())?;
+    let runs = logs::runs(connection, row.no, seq, seq + 1)?;
+    if let Some(heads) = &entry.control_heads {
+        row.heads.clone_from(heads);
+    }
+    let digest = entry.digest(&row.heads, |index| runs[0].salt(seq, index));
+    row.link = chain::next_link(&row.link, seq, &digest);
+    row.next = seq + 1;
+    Ok(entry.hlc)
+}
+
+fn current_run(connection: &Connection, row: &LogRow) -> Result<Option<Run>> {
+    if row.next == 0 {
+        return Ok(None);
+    }
+    // The own runs are written with their full length ahead; what is left of the last one is used.
+    let last = logs::runs(connection, row.no, row.next - 1, row.next)?;
+    let first = (row.next - 1) / RUN_ENTRIES_MAX * RUN_ENTRIES_MAX;
+    Ok(match last.into_iter().next() {
+        Some(Run { salts: Salts::Seed(seed), .. }) => {
+            Some(Run { first, count: RUN_ENTRIES_MAX, salts: Salts::Seed(seed) })
+        }
+        _ => None,
+    })
+}
+
+/// Reads the control entries of one log with their links.
+fn read_control(
+    connection: &Connection,
+    space: &SpaceId,
+    row: &LogRow,
+    into: &mut Vec<ControlEntry>,
+) -> Result<()> {
+    let mut link = chain::first_link(space, &row.id);
+    let mut heads: Vec<Link> = Vec::new();
+    logs::for_each(connection, row.no, 0, row.next, |seq, entry| {
+        if let Some(changed) = &entry.control_heads {
+            heads.clone_from(changed);
+        }
+        let digest = entry.digest(&heads, |_| Vec::new());
+        link = chain::next_link(&link, seq, &digest);
+        let act = match entry.items.first() {
+            Some(Body::Bytes(bytes)) => Act::decode(entry.kind, bytes),
+            _ => Ok(Act::Unknown(entry.kind)),
+        };
+        into.push(ControlEntry {
+            log: row.id,
+            device: row.device,
+            seq,
+            link,
+            heads: heads.clone(),
+            act: act.unwrap_or(Act::Unknown(entry.kind)),
+        });
+        Ok(())
+    })
+}
+
+/// Tells whether an entry kind belongs to a control log.
+#[must_use]
+pub fn is_control(number: u64) -> bool {
+    number >= kind::CONTROL_LOG_OPEN
+}

@@ -1,0 +1,94 @@
+//! One replica: the logs, the members and the views of one phone, and the three ways they grow:
+//! a local write, a pack from outside, a rebuild.
+//!
+//! Invariant: memory follows the disk. What a transaction did not commit is not in [`Mind`]; after
+//! a failure it is read back. Must not know: sessions, commands, JSON.
+
+pub mod gather;
+pub mod ingest;
+pub mod mind;
+pub mod outgoing;
+pub mod rebuild;
+pub mod step;
+pub mod write;
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use self::mind::Mind;
+use crate::clock::Env;
+use crate::error::Result;
+use crate::ids::RecordId;
+use crate::store::open::Location;
+
+/// The writing side of a replica: the one connection that writes, and what is known by heart.
+#[derive(Debug)]
+pub struct Replica {
+    /// The one connection that writes.
+    pub connection: Connection,
+    /// What is known by heart.
+    pub mind: Mind,
+    /// Clock and randomness.
+    pub env: Env,
+    location: Location,
+}
+
+/// A record that changed, for screens that show it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+pub struct Changed {
+    /// The record type's name.
+    pub kind: String,
+    /// The record.
+    pub record: RecordId,
+}
+
+impl Replica {
+    /// Opens the writing side of the store at `location`.
+    ///
+    /// # Errors
+    /// `E-DBKEY`, `E-DBPAGE`, `E-DBNEWER`, `E-IO`.
+    pub fn open(
+        location: Location,
+        schema: &'static [&'static crate::record::declare::Declaration],
+        env: Env,
+    ) -> Result<Self> {
+        let connection = crate::store::open::writer(&location)?;
+        let mind = Mind::load(&connection, schema)?;
+        let mut replica = Self { connection, mind, env, location };
+        replica.prepare_views()?;
+        Ok(replica)
+    }
+
+    /// Runs `act` in one durable transaction; when it fails nothing of it stays, on disk or in
+    /// memory.
+    ///
+    /// # Errors
+    /// What `act` returns; `E-FULL` when the storage is full; `E-IO` when it is not sure that the
+    /// commit held: the store was then reopened and the caller looks again.
+    pub fn transact<T>(
+        &mut self,
+        act: impl FnOnce(&Transaction<'_>, &mut Mind, &mut Env) -> Result<T>,
+    ) -> Result<T> {
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let outcome = act(&transaction, &mut self.mind, &mut self.env);
+        let outcome = outcome.and_then(|value| {
+            transaction.commit()?;
+            Ok(value)
+        });
+        if outcome.is_err() {
+            self.recover();
+        }
+        outcome
+    }
+
+    /// Reads memory back from disk after a failure; the connection is made anew, because one bad
+    /// page can poison it.
+    fn recover(&mut self) {
+        if let Ok(connection) = crate::store::open::writer(&self.location) {
+            self.connection = connection;
+        }
+        if let Ok(mind) = Mind::load(&self.connection, self.mind.schema) {
+            self.mind = mind;
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! What leaves the phone: the version vector, and packs of what a peer lacks.
+//!
+//! Every range ends at an entry that has its own seal. Must not know: how packs travel.
+
+use rusqlite::Connection;
+
+use super::ingest::link_at;
+use super::mind::Mind;
+use crate::clock::Env;
+use crate::codec::Writer;
+use crate::crypto;
+use crate::error::{Error, Kind, Result};
+use crate::ids::{Link, LogId};
+use crate::log::chain::Sort;
+use crate::log::pack::{self, ENTRIES_MAX, Mode, Packing, Range, Trim};
+use crate::store::logs;
+
+/// One log in a version vector: the verified and sealed chain without a gap.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VectorEntry {
+    /// The log.
+    pub log: LogId,
+    /// The sequence number after its last counted entry.
+    pub next: u64,
+    /// The link of that last entry.
+    pub link: Link,
+    /// At most 64 ranges (first, count) that are here without content.
+    pub excepted: Vec<(u64, u64)>,
+}
+
+/// The most excepted ranges that a vector names per log.
+pub const EXCEPTED_MAX: usize = 64;
+
+/// What a replica holds of every log, sorted by log id.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Vector {
+    /// One entry per log.
+    pub entries: Vec<VectorEntry>,
+}
+
+impl Vector {
+    /// Returns the hash that two replicas compare first; over full links.
+    #[must_use]
+    pub fn hash(&self) -> [u8; 32] {
+        let mut args = Writer::new();
+        self.write(&mut args);
+        crypto::hash("tuquan/1 vector", &args)
+    }
+
+    /// Writes the vector.
+    pub fn write(&self, to: &mut Writer) {
+        to.array(self.entries.len());
+        for entry in &self.entries {
+            to.array(4).bytes(&entry.log.0).uint(entry.next).bytes(&entry.link.0);
+            to.array(entry.excepted.len());
+            for (first, count) in &entry.excepted {
+                to.array(2).uint(*first).uint(*count);
+            }
+        }
+    }
+
+    /// Returns the entry of a log.
+    #[must_use]
+    pub fn get(&self, log: &LogId) -> Option<&VectorEntry> {
+        let found = self.entries.binary_search_by(|entry| entry.log.cmp(log)).ok()?;
+        self.entries.get(found)
+    }
+}
+
+/// A stretch of a log to be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stretch {
+    /// The log's index in [`Mind::logs`].
+    pub index: usize,
+    /// The first entry.
+    pub first: u64,
+    /// The entry after the last, which has a seal.
+    pub end: u64,
+}
+
+impl Stretch {
+    /// Returns how many entries it has.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.end - self.first
+    }
+}
+
+/// Returns this replica's version vector.
+///
+/// # Errors
+/// `E-DBPAGE`.
+pub fn vector(connection: &Connection, mind: &Mind) -> Result<Vector> {
+    let mut entries = Vec::with_capacity(mind.logs.len());
+    for log in mind.logs.iter().filter(|log| log.row.next > 0) {
+        entries.push(VectorEntry {
+            log: log.row.id,
+            next: log.row.next,
+            link: log.row.link,
+            excepted: holes(connection, log.row.no)?,
+        });
+    }
+    entries.sort_by_key(|entry| entry.log);
+    Ok(Vector { entries })
+}
+
+fn holes(connection: &Connection, no: i64) -> Result<Vec<(u64, u64)>> {
+    let sql = "SELECT at FROM hole WHERE at >= ? AND at < ? ORDER BY at";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([logs::at(no, 0), logs::at(no + 1, 0)])?;
+    let mut ranges: Vec<(u64, u64)> = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (_, seq) = logs::parts(row.get(0)?);
+        match ranges.last_mut() {
+            Some(last) if last.0 + last.1 == seq => last.1 += 1,
+            _ if ranges.len() < EXCEPTED_MAX => ranges.push((seq, 1)),
+            _ => break,
+        }
+    }
+    Ok(ranges)
+}
+
+/// Returns what a peer with `theirs` lacks, control logs first, each stretch small enough for a
+/// pack and ending at a seal.
+///
+/// # Errors
+/// `E-DBPAGE`.
+pub fn lacking(connection: &Connection, mind: &Mind, theirs: &Vector) -> Result<Vec<Stretch>> {
+    let mut stretches = Vec::new();
+    for sort in [Sort::Control, Sort::Data] {
+        for (index, log) in mind.logs.iter().enumerate().filter(|(_, log)| log.row.sort == sort) {
+            let peer = theirs.get(&log.row.id);
+            let next = peer.map_or(0, |entry| entry.next);
+            cut(connection, mind, index, next, log.row.next, &mut stretches)?;
+            for (first, count) in peer.map(|entry| entry.excepted.as_slice()).unwrap_or_default() {
+                let end = first.saturating_add(*count).min(log.row.next);
+                cut(connection, mind, index, *first, end, &mut stretches)?;
+            }
+        }
+    }
+    Ok(stretches)
+}
+
+/// Cuts entries `first` up to before `end` into stretches that end at seals.
+fn cut(
+    connection: &Connection,
+    mind: &Mind,
+    index: usize,
+    first: u64,
+    end: u64,
+    into: &mut Vec<Stretch>,
+) -> Result<()> {
+    let no = mind.logs[index].row.no;
+    let mut first = first;
+    while first < end {
+        let reach = (first + ENTRIES_MAX as u64).min(end) - 1;
+        let seal = match logs::seal_before(connection, no, first, reach)? {
+            Some(seal) => Some(seal),
+            None => logs::seal_after(connection, no, reach)?,
+        };
+        let Some((last, ..)) = seal.filter(|(last, ..)| *last < mind.logs[index].row.next) else {
+            break;
+        };
+        into.push(Stretch { index, first, end: last + 1 });
+        first = last + 1;
+    }
+    Ok(())
+}
+
+/// Reads a stretch as a range with its link, salts and seal.
+///
+/// # Errors
+/// `E-BODY-MISSING`, `E-DBPAGE`.
+pub fn range(connection: &Connection, mind: &Mind, stretch: Stretch) -> Result<Range> {
+    let row = &mind.logs[stretch.index].row;
+    let (link_before, heads) = link_at(connection, mind, stretch.index, stretch.first)?;
+    let seal = logs::seal_before(connection, row.no, stretch.end - 1, stretch.end - 1)?;
+    let (_, _, seal) =
+        seal.ok_or_else(|| Error::new(Kind::DbPage, "a stretch that ends without a seal"))?;
+    let runs = match row.sort {
+        Sort::Control => Vec::new(),
+        Sort::Data => logs::runs(connection, row.no, stretch.first, stretch.end)?,
+    };
+    let mut entries = Vec::with_capacity(usize::try_from(stretch.count()).unwrap_or_default());
+    logs::for_each(connection, row.no, stretch.first, stretch.end, |_, entry| {
+        entries.push(entry);
+        Ok(())
+    })?;
+    Ok(Range {
+        device: row.device,
+        nonce: row.nonce,
+        sort: row.sort,
+        first: stretch.first,
+        link_before,
+        heads,
+        seal,
+        runs,
+        entries,
+    })
+}
+
+/// Packs one stretch; when it does not fit it is halved at a seal, so there may be several packs.
+///
+/// # Errors
+/// `E-WAIT-KEY` without an epoch key, `E-DBPAGE`, `E-SIZE` when one sealed stretch is too large.
+pub fn pack(
+    connection: &Connection,
+    mind: &Mind,
+    env: &mut Env,
+    stretch: Stretch,
+    level: i32,
+    trim: Option<Trim>,
+) -> Result<Vec<(Stretch, Vec<u8>)>> {
+    let space = mind.space()?;
+    let mode = match mind.logs[stretch.index].row.sort {
+        Sort::Control => Mode::Open,
+        Sort::Data => {
+            let (epoch, secret) = mind.epoch()?;
+            Mode::Sealed { epoch, key: secret.pack_key() }
+        }
+    };
+    let nonce = match mode {
+        Mode::Open => [0; pack::NONCE_LEN],
+        Mode::Sealed { .. } => env.random(),
+    };
+    let packing = Packing { level, layout: None, trim };
+    let read = range(connection, mind, stretch)?;
+    match pack::encode(&space, &mode, &[read], &packing, &nonce) {
+        Ok(bytes) => Ok(vec![(stretch, bytes)]),
+        Err(error) if error.kind == Kind::Size && stretch.count() > 1 => {
+            let no = mind.logs[stretch.index].row.no;
+            let middle = stretch.first + stretch.count() / 2;
+            let before = logs::seal_before(connection, no, stretch.first, middle - 1)?;
+            let seal = match before {
+                Some(seal) => Some(seal),
+                None => logs::seal_after(connection, no, middle)?,
+            };
+            let end = seal.map(|(last, ..)| last + 1).filter(|end| *end < stretch.end);
+            let end = end.ok_or(error)?;
+            let mut packs =
+                pack(connection, mind, env, Stretch { end, ..stretch }, level, trim)?;
+            let trim = trim.map(|trim| Trim { with_epoch: false, ..trim });
+            let rest = Stretch { first: end, ..stretch };
+            packs.extend(pack(connection, mind, env, rest, level, trim)?);
+            Ok(packs)
+        }
+        Err(error) => Err(error),
+    }
+}

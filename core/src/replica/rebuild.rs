@@ -1,0 +1,143 @@
+//! Views from entries: made when they are missing or their shape changed, compared by `doctor`.
+//!
+//! Must not know: what the views are read for.
+
+use super::gather::incoming;
+use super::step::Step;
+use super::Replica;
+use crate::error::Result;
+use crate::log::chain::Sort;
+use crate::log::entry::{Body, kind};
+use crate::store::{logs, views};
+
+const SHAPE: &str = "view_shape";
+const STEP_ENTRIES_MAX: usize = 1_024;
+
+/// What a check of the store found.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Checked {
+    /// Whether SQLite and SQLCipher found every page in order.
+    pub pages_ok: bool,
+    /// Whether the views equal those made anew from the entries.
+    pub views_ok: bool,
+    /// How many entries were read back.
+    pub entries: u64,
+    /// Items that cannot be read.
+    pub damaged: u64,
+    /// Items that wait for another one.
+    pub pending: u64,
+    /// Packs that wait for a key, an author or a team list.
+    pub held: u64,
+}
+
+impl Replica {
+    /// Makes the view tables when they are missing or of another shape.
+    pub(super) fn prepare_views(&mut self) -> Result<()> {
+        let shape = views::shape_hash(&self.mind.views);
+        if logs::meta(&self.connection, SHAPE)?.is_some_and(|found| found == shape) {
+            return Ok(());
+        }
+        self.rebuild(&mut |_, _| {})?;
+        self.transact(|transaction, _, _| logs::set_meta(transaction, SHAPE, &shape))
+    }
+
+    /// Drops every view and makes it anew from the entries; `progress` gets (done, all) entries.
+    ///
+    /// # Errors
+    /// Of the store. A rebuild that was cut off is done again at the next open.
+    pub fn rebuild(&mut self, progress: &mut dyn FnMut(u64, u64)) -> Result<u64> {
+        self.transact(|transaction, mind, _| {
+            transaction.execute("DELETE FROM meta WHERE key = ?", [SHAPE])?;
+            transaction.execute_batch(
+                "DELETE FROM rival; DELETE FROM pending; DELETE FROM damaged;",
+            )?;
+            for view in mind.views.iter() {
+                transaction.execute_batch(&view.drop())?;
+                transaction.execute_batch(&view.create())?;
+            }
+            mind.waiting.clear();
+            mind.pending.clear();
+            Ok(())
+        })?;
+        let order = self.order()?;
+        let all = order.len() as u64;
+        let mut done = 0;
+        for part in order.chunks(STEP_ENTRIES_MAX) {
+            self.transact(|transaction, mind, _| {
+                let mut step = Step::new(transaction, mind);
+                for (_, at, items) in part {
+                    for index in 0..*items {
+                        if let Some(item) = incoming(transaction, step.mind(), (*at, index))? {
+                            step.absorb(item)?;
+                        }
+                    }
+                }
+                step.finish().map(|_| ())
+            })?;
+            done += part.len() as u64;
+            progress(done, all);
+        }
+        let shape = views::shape_hash(&self.mind.views);
+        self.transact(|transaction, _, _| logs::set_meta(transaction, SHAPE, &shape))?;
+        Ok(done)
+    }
+
+    /// Lists (clock, place, items) of every write entry, by clock, so that few items wait.
+    fn order(&self) -> Result<Vec<(u64, i64, u32)>> {
+        let mut order = Vec::new();
+        for log in self.mind.logs.iter().filter(|log| log.row.sort == Sort::Data) {
+            let stretches = std::iter::once((0, log.row.next)).chain(log.ahead.iter().copied());
+            for (first, end) in stretches {
+                logs::for_each(&self.connection, log.row.no, first, end, |seq, entry| {
+                    if entry.kind == kind::WRITE {
+                        let is_there = |item: &&Body| matches!(item, Body::Bytes(_));
+                        let items = entry.items.iter().filter(is_there).count();
+                        let items = u32::try_from(items).unwrap_or(u32::MAX);
+                        order.push((entry.hlc.0, logs::at(log.row.no, seq), items));
+                    }
+                    Ok(())
+                })?;
+            }
+        }
+        // By clock across logs, but never against the order inside one log.
+        let mut latest = std::collections::HashMap::new();
+        for (clock, at, _) in &mut order {
+            let (no, _) = logs::parts(*at);
+            let last = latest.entry(no).or_insert(0);
+            *clock = (*clock).max(*last);
+            *last = *clock;
+        }
+        order.sort_unstable();
+        Ok(order)
+    }
+
+    /// Checks every page, then rebuilds the views and compares them with what was there.
+    ///
+    /// # Errors
+    /// Of the store.
+    pub fn doctor(&mut self, progress: &mut dyn FnMut(u64, u64)) -> Result<Checked> {
+        self.seal()?;
+        // `cipher_integrity_check` reads the main file only: the WAL goes there first.
+        let connection = &self.connection;
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        let quick: String = connection.query_row("PRAGMA quick_check", [], |row| row.get(0))?;
+        let mut cipher = connection.prepare("PRAGMA cipher_integrity_check")?;
+        let pages_ok = quick == "ok" && cipher.query([])?.next()?.is_none();
+        drop(cipher);
+        let before = views::hash_all(connection, &self.mind.views)?;
+        let entries = self.rebuild(progress)?;
+        let after = views::hash_all(&self.connection, &self.mind.views)?;
+        let count = |table: &str| -> Result<u64> {
+            let sql = format!("SELECT count(*) FROM {table}");
+            Ok(self.connection.query_row(&sql, [], |row| row.get::<_, i64>(0))?.cast_unsigned())
+        };
+        Ok(Checked {
+            pages_ok,
+            views_ok: before == after,
+            entries,
+            damaged: count("damaged")?,
+            pending: count("pending")?,
+            held: count("held")?,
+        })
+    }
+}

@@ -1,0 +1,336 @@
+//! One step of absorbing items into views: what happens to records inside one transaction.
+//!
+//! A linear item folds into the record's state; anything else waits until the end of the step and
+//! is then merged once, however many items came. Items whose deps are missing are pending; those
+//! that cannot be read are damaged and stop only themselves. Must not know: packs, sessions.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rusqlite::{Transaction, params};
+
+use super::Changed;
+use super::gather::gather;
+use super::mind::Mind;
+use crate::clock::Hlc;
+use crate::error::{Error, Kind, Result};
+use crate::ids::{Digest, RecordId};
+use crate::log::item::{Dep, Item, Place, Target, natural_id};
+use crate::record::declare::{Merge, Role};
+use crate::record::document::merge;
+use crate::record::graph::GraphItem;
+use crate::record::state::{State, check_op};
+use crate::store::logs;
+use crate::store::views::{FLAG_CLOCK, FLAG_DAMAGED, Head, Stored, View};
+
+/// An item on its way into the views.
+#[derive(Debug, Clone)]
+pub struct Incoming {
+    /// Where it stands.
+    pub place: Place,
+    /// The entry's clock.
+    pub hlc: Hlc,
+    /// The item's digest.
+    pub digest: Digest,
+    /// The bytes as the author wrote them.
+    pub bytes: Vec<u8>,
+    /// The role of the author, if it has one.
+    pub role: Option<Role>,
+}
+
+/// A record as this step leaves it.
+struct Touched {
+    view: usize,
+    record: Stored,
+    before: Option<State>,
+    extra: Vec<GraphItem>,
+}
+
+/// One step; see the module.
+pub struct Step<'a> {
+    transaction: &'a Transaction<'a>,
+    mind: &'a mut Mind,
+    touched: BTreeMap<RecordId, Touched>,
+}
+
+impl<'a> Step<'a> {
+    /// Starts a step inside a transaction.
+    #[must_use]
+    pub fn new(transaction: &'a Transaction<'a>, mind: &'a mut Mind) -> Self {
+        Self { transaction, mind, touched: BTreeMap::new() }
+    }
+
+    /// Takes one item in, and then those that waited for it.
+    ///
+    /// # Errors
+    /// Only of the store: a bad item is noted as damaged and no error.
+    pub fn absorb(&mut self, incoming: Incoming) -> Result<()> {
+        let mut queue = vec![incoming];
+        while let Some(incoming) = queue.pop() {
+            let place = incoming.place;
+            match self.take(incoming) {
+                Ok(()) => {}
+                Err(error) if is_damage(error.kind) => self.note_damaged(place, &error)?,
+                Err(error) => return Err(error),
+            }
+            self.wake(place, &mut queue)?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, incoming: Incoming) -> Result<()> {
+        let place = incoming.place;
+        let item = Item::decode(&incoming.bytes, &place.log)?;
+        let Some(view) = self.mind.view(item.kind) else { return Ok(()) };
+        let mut item = item;
+        let id = self.target(&item, place, incoming.hlc)?;
+        if let Err(error) = check_item(&self.mind.views[view], &item, place, incoming.role) {
+            // It counts as an empty item, so that what was written after it goes on.
+            self.note_damaged(place, &error)?;
+            item.ops.clear();
+        }
+        if let Some(missing) = item.deps.iter().find(|dep| !self.has(&dep.place)) {
+            return self.note_pending(missing.place, place);
+        }
+        if !self.touched.contains_key(&id) {
+            let touched = self.load(view, id, &item, &incoming)?;
+            self.touched.insert(id, touched);
+        }
+        let Some(touched) = self.touched.get_mut(&id) else { return Ok(()) };
+        let record = &mut touched.record;
+        if !touched.extra.is_empty() || !follows(&item.deps, &record.heads) {
+            touched.extra.push(GraphItem {
+                place,
+                hlc: incoming.hlc,
+                digest: incoming.digest,
+                deps: item.deps.iter().map(|dep| dep.place).collect(),
+                ops: item.ops,
+            });
+            return Ok(());
+        }
+        record.state.fold(self.mind.views[view].of, &item.ops, place, incoming.hlc)?;
+        record.heads = vec![head(place, &incoming.digest)];
+        record.items += 1;
+        Ok(())
+    }
+
+    /// Returns what the replica knows by heart.
+    #[must_use]
+    pub fn mind(&self) -> &Mind {
+        self.mind
+    }
+
+    /// Returns what the replica knows by heart, to append to its logs.
+    pub fn mind_mut(&mut self) -> &mut Mind {
+        self.mind
+    }
+
+    /// Returns a record as this step has it so far, if the step touched it.
+    #[must_use]
+    pub fn touched(&self, id: &RecordId) -> Option<&Stored> {
+        self.touched.get(id).filter(|found| found.extra.is_empty()).map(|found| &found.record)
+    }
+
+    /// Notes that the content of an item is absent, to be asked for elsewhere.
+    ///
+    /// # Errors
+    /// Of the store.
+    pub fn note_hole(&self, place: Place) -> Result<()> {
+        let at = logs::at(self.mind.local_no(&place.log), place.seq);
+        self.transaction
+            .prepare_cached("INSERT OR IGNORE INTO hole (at) VALUES (?)")?
+            .execute([at])?;
+        Ok(())
+    }
+
+    /// Returns the record that an item writes to.
+    ///
+    /// # Errors
+    /// `E-FORMAT` when target and deps do not fit together.
+    pub fn target(&self, item: &Item, place: Place, hlc: Hlc) -> Result<RecordId> {
+        let format = |what: &str| Error::new(Kind::Format, what);
+        match &item.target {
+            Target::New if item.deps.is_empty() => Ok(place.record_id(hlc)),
+            Target::Natural(key) if item.deps.is_empty() => {
+                Ok(natural_id(&self.mind.space()?, item.kind, key))
+            }
+            Target::Record(_) if item.deps.is_empty() => Err(format("a change without deps")),
+            Target::Record(id) => Ok(*id),
+            _ => Err(format("a creation with deps")),
+        }
+    }
+
+    fn load(
+        &self,
+        view: usize,
+        id: RecordId,
+        item: &Item,
+        incoming: &Incoming,
+    ) -> Result<Touched> {
+        let found = match item.target {
+            // The id is a hash of this very place, so nothing can be there.
+            Target::New => None,
+            _ => self.mind.views[view].load(self.transaction, &id)?,
+        };
+        let before = found.as_ref().map(|record| record.state.clone());
+        let record = found.unwrap_or_else(|| Stored {
+            id,
+            log: incoming.place.log,
+            saved: incoming.hlc,
+            flags: if incoming.hlc.is_implausible() { FLAG_CLOCK } else { 0 },
+            ..Stored::default()
+        });
+        Ok(Touched { view, record, before, extra: Vec::new() })
+    }
+
+    fn has(&self, place: &Place) -> bool {
+        let Some(log) = self.mind.log(&place.log) else { return false };
+        let item = (logs::at(log.row.no, place.seq), place.index);
+        log.holds(place.seq) && !self.mind.pending.contains(&item)
+    }
+
+    fn note_pending(&mut self, missing: Place, place: Place) -> Result<()> {
+        let item = (logs::at(self.mind.local_no(&place.log), place.seq), place.index);
+        let sql = "INSERT OR IGNORE INTO pending VALUES (?, ?, ?, ?, ?)";
+        self.transaction.prepare_cached(sql)?.execute(params![
+            missing.log,
+            missing.seq.cast_signed(),
+            missing.index,
+            item.0,
+            item.1
+        ])?;
+        self.mind.waiting.entry(missing).or_default().push(item);
+        self.mind.pending.insert(item);
+        Ok(())
+    }
+
+    fn note_damaged(&self, place: Place, error: &Error) -> Result<()> {
+        let at = logs::at(self.mind.local_no(&place.log), place.seq);
+        let sql = "INSERT OR REPLACE INTO damaged VALUES (?, ?, ?)";
+        self.transaction.prepare_cached(sql)?.execute(params![at, place.index, error.code()])?;
+        Ok(())
+    }
+
+    /// Puts the items that waited for `place` into the queue.
+    fn wake(&mut self, place: Place, queue: &mut Vec<Incoming>) -> Result<()> {
+        if self.mind.waiting.is_empty() || !self.has(&place) {
+            return Ok(());
+        }
+        let Some(items) = self.mind.waiting.remove(&place) else { return Ok(()) };
+        let sql = "DELETE FROM pending WHERE dep_log = ? AND dep_seq = ? AND dep_index = ?";
+        self.transaction.prepare_cached(sql)?.execute(params![
+            place.log,
+            place.seq.cast_signed(),
+            place.index
+        ])?;
+        for item in items {
+            self.mind.pending.remove(&item);
+            if let Some(incoming) = super::gather::incoming(self.transaction, self.mind, item)? {
+                queue.push(incoming);
+            }
+        }
+        Ok(())
+    }
+
+    /// Merges what needs merging and writes every touched record.
+    ///
+    /// # Errors
+    /// Of the store.
+    pub fn finish(self) -> Result<Vec<Changed>> {
+        let Self { transaction, mind, touched } = self;
+        let views = Arc::clone(&mind.views);
+        let mut changed = Vec::with_capacity(touched.len());
+        for (id, mut touched) in touched {
+            let view = &views[touched.view];
+            if !touched.extra.is_empty() {
+                merge_into(transaction, mind, view, &mut touched)?;
+            }
+            if touched.record.items == 0 && touched.record.rid.is_none() {
+                continue;
+            }
+            let local_no = |log: &crate::ids::LogId| mind.local_no(log);
+            view.write(transaction, &local_no, &mut touched.record, touched.before.as_ref())?;
+            changed.push(Changed { kind: view.of.name.to_owned(), record: id });
+        }
+        Ok(changed)
+    }
+}
+
+fn merge_into(
+    transaction: &Transaction<'_>,
+    mind: &Mind,
+    view: &View,
+    touched: &mut Touched,
+) -> Result<()> {
+    let extra = std::mem::take(&mut touched.extra);
+    let record = &mut touched.record;
+    let items = gather(transaction, mind, &record.id, &record.heads, extra)?;
+    record.items = items.len() as u64;
+    if let Some((hlc, log)) = first_of(&items) {
+        record.saved = hlc;
+        record.log = log;
+    }
+    match merge(view.of, items) {
+        Ok(merged) => {
+            record.state = merged.state;
+            record.heads = merged.heads.iter().map(|(place, d)| head(*place, d)).collect();
+            record.flags &= !FLAG_DAMAGED;
+            if !merged.damaged.is_empty() || !merged.flagged.is_empty() {
+                record.flags |= FLAG_DAMAGED;
+            }
+        }
+        // The entries are kept; the row stays as it was and a rebuild tries again.
+        Err(_) => record.flags |= FLAG_DAMAGED,
+    }
+    Ok(())
+}
+
+/// The creation that gives a record its time: the earliest root, by clock and then log.
+fn first_of(items: &[GraphItem]) -> Option<(Hlc, crate::ids::LogId)> {
+    let roots = items.iter().filter(|item| item.deps.is_empty());
+    roots.map(|item| (item.hlc, item.place.log)).min()
+}
+
+fn head(place: Place, digest: &Digest) -> Head {
+    let mut check = [0; 4];
+    check.copy_from_slice(&digest.0[..4]);
+    Head { place, check }
+}
+
+/// Tells whether an item was written on exactly these heads.
+fn follows(deps: &[Dep], heads: &[Head]) -> bool {
+    deps.len() == heads.len()
+        && deps.iter().zip(heads).all(|(dep, head)| {
+            dep.place == head.place && dep.check.is_none_or(|check| check == head.check)
+        })
+}
+
+/// Checks an item against the declaration of its record type and the author's role.
+///
+/// # Errors
+/// `E-FORMAT`, `E-CHANGE-BIG`, `E-ROLE`: the item is damaged and counts as empty.
+pub fn check_item(view: &View, item: &Item, place: Place, role: Option<Role>) -> Result<()> {
+    if item.deps.iter().any(|dep| dep.place.log == place.log && dep.place >= place) {
+        return Err(Error::new(Kind::Format, "an item that depends on a later one"));
+    }
+    if role.is_some_and(|role| !view.of.writers.contains(&role)) {
+        return Err(Error::new(Kind::Role, "a role that does not write this record type"));
+    }
+    for op in &item.ops {
+        if let Some(field) = view.of.field(op.field()) {
+            check_op(field, op)?;
+            if field.merge == Merge::OF && role.is_some_and(|role| role != Role::R3) {
+                return Err(Error::new(Kind::Role, format!("{} is the office's", field.name)));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Tells whether an error says that an item is bad, not that the store failed.
+fn is_damage(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Format | Kind::ChangeTooBig | Kind::Size | Kind::Role | Kind::Truncated | Kind::Trailing
+    )
+}
