@@ -132,6 +132,14 @@ impl Op {
         }
     }
 
+    /// Returns how many bytes it takes on the wire: what the bound of a record counts.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let mut to = Writer::new();
+        self.write(&mut to);
+        to.as_slice().len()
+    }
+
     fn write(&self, to: &mut Writer) {
         match self {
             Self::Set(field, value) => to.array(3).uint(0).uint(u64::from(*field)).value(value),

@@ -4,6 +4,10 @@
 //! came in; `fold = document` is a property test. Must not know: the database, any one record
 //! type, who wrote.
 
+mod change;
 pub mod declare;
+pub mod document;
+pub mod graph;
 pub mod plain;
+mod reading;
 pub mod state;
