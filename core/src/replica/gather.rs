@@ -31,14 +31,32 @@ pub fn incoming(
     (at, index): (i64, u32),
 ) -> Result<Option<Incoming>> {
     let (no, seq) = logs::parts(at);
-    let Some(log) = mind.log_numbered(no) else { return Ok(None) };
-    let place = Place { log: log.row.id, seq, index };
-    let role = mind.members.devices.get(&log.row.device).and_then(|member| member.role);
+    let Some(log) = mind.log_numbered(no) else {
+        return Ok(None);
+    };
+    let place = Place {
+        log: log.row.id,
+        seq,
+        index,
+    };
+    let role = mind
+        .members
+        .devices
+        .get(&log.row.device)
+        .and_then(|member| member.role);
     let mut cache = Cache::default();
-    let Some((entry, bytes)) = cache.item(connection, no, place)? else { return Ok(None) };
+    let Some((entry, bytes)) = cache.item(connection, no, place)? else {
+        return Ok(None);
+    };
     let runs = logs::runs(connection, no, seq, seq + 1)?;
     let digest = item_digest(&runs[0].salt(seq, index), &bytes);
-    Ok(Some(Incoming { place, hlc: entry.hlc, digest, bytes, role }))
+    Ok(Some(Incoming {
+        place,
+        hlc: entry.hlc,
+        digest,
+        bytes,
+        role,
+    }))
 }
 
 /// Returns every item of record `id` that `heads` reach, and `extra` ones that came now.
@@ -84,10 +102,16 @@ fn read(
     place: Place,
     cache: &mut Cache,
 ) -> Result<Option<GraphItem>> {
-    let Some(log) = mind.log(&place.log) else { return Ok(None) };
+    let Some(log) = mind.log(&place.log) else {
+        return Ok(None);
+    };
     let no = log.row.no;
-    let Some((entry, bytes)) = cache.item(connection, no, place)? else { return Ok(None) };
-    let Ok(mut item) = Item::decode(&bytes, &place.log) else { return Ok(None) };
+    let Some((entry, bytes)) = cache.item(connection, no, place)? else {
+        return Ok(None);
+    };
+    let Ok(mut item) = Item::decode(&bytes, &place.log) else {
+        return Ok(None);
+    };
     let target = match &item.target {
         Target::New => place.record_id(entry.hlc),
         Target::Natural(key) => natural_id(&mind.space()?, item.kind, key),
@@ -96,7 +120,11 @@ fn read(
     if target != *id {
         return Ok(None);
     }
-    let role = mind.members.devices.get(&log.row.device).and_then(|member| member.role);
+    let role = mind
+        .members
+        .devices
+        .get(&log.row.device)
+        .and_then(|member| member.role);
     let view = mind.view(item.kind).map(|index| &mind.views[index]);
     if view.is_none_or(|view| check_item(view, &item, place, role).is_err()) {
         item.ops.clear();
@@ -159,6 +187,8 @@ impl Cache {
         };
         let index = usize::try_from(seq - segment.first).unwrap_or(usize::MAX);
         let entry = segment.entries.get(index).cloned();
-        entry.map(Some).ok_or_else(|| Error::new(Kind::DbPage, "a segment shorter than it says"))
+        entry
+            .map(Some)
+            .ok_or_else(|| Error::new(Kind::DbPage, "a segment shorter than it says"))
     }
 }

@@ -61,7 +61,10 @@ impl Opened {
     /// Returns how many entries it has.
     #[must_use]
     pub fn entries(&self) -> u64 {
-        self.ranges.iter().map(|(range, _)| range.entries.len() as u64).sum()
+        self.ranges
+            .iter()
+            .map(|(range, _)| range.entries.len() as u64)
+            .sum()
     }
 }
 
@@ -96,9 +99,16 @@ fn check_opening(range: &Range) -> Result<()> {
     if range.first > 0 {
         return Ok(());
     }
-    let bad = || Error::new(Kind::Format, format!("a log of {} does not open", range.device));
+    let bad = || {
+        Error::new(
+            Kind::Format,
+            format!("a log of {} does not open", range.device),
+        )
+    };
     let entry = range.entries.first().ok_or_else(bad)?;
-    let Some(Body::Bytes(bytes)) = entry.items.first() else { return Err(bad()) };
+    let Some(Body::Bytes(bytes)) = entry.items.first() else {
+        return Err(bad());
+    };
     match Act::decode(entry.kind, bytes)? {
         Act::LogOpen(open)
             if open.device == range.device
@@ -164,18 +174,25 @@ impl Replica {
                 transaction.query_row("SELECT count(*) FROM held", [], |row| row.get(0))?;
             if held < HELD_PACKS_MAX {
                 let sql = "INSERT OR IGNORE INTO held (id, reason, bytes) VALUES (?, ?, ?)";
-                transaction.prepare_cached(sql)?.execute(params![id, reason.code(), bytes])?;
+                transaction
+                    .prepare_cached(sql)?
+                    .execute(params![id, reason.code(), bytes])?;
             }
             Ok(())
         })?;
-        Ok(Ingested { held: Some(reason), ..Ingested::default() })
+        Ok(Ingested {
+            held: Some(reason),
+            ..Ingested::default()
+        })
     }
 
     /// Tries the packs that were kept for later once more.
     fn retry_held(&mut self) -> Result<Ingested> {
         let mut waiting: Vec<(crate::ids::Digest, Vec<u8>)> = Vec::new();
         {
-            let mut statement = self.connection.prepare_cached("SELECT id, bytes FROM held")?;
+            let mut statement = self
+                .connection
+                .prepare_cached("SELECT id, bytes FROM held")?;
             let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
             for row in rows {
                 waiting.push(row?);
@@ -186,7 +203,10 @@ impl Replica {
             let done = match self.ingest(&bytes) {
                 Ok(ingested) => {
                     let held = ingested.held.is_some();
-                    outcome.add(Ingested { held: None, ..ingested });
+                    outcome.add(Ingested {
+                        held: None,
+                        ..ingested
+                    });
                     !held
                 }
                 // Worthless after all: it was refused with its reason when it was tried.
@@ -263,10 +283,20 @@ fn take_in(
         outcome.team_changed = !fresh.is_empty();
         return Ok(outcome);
     }
-    let role = mind.members.devices.get(&range.device).and_then(|member| member.role);
+    let role = mind
+        .members
+        .devices
+        .get(&range.device)
+        .and_then(|member| member.role);
     let mut step = Step::new(transaction, mind);
     for offset in fresh {
-        feed(&mut step, id, role, &range.entries[offset], &verified[offset])?;
+        feed(
+            &mut step,
+            id,
+            role,
+            &range.entries[offset],
+            &verified[offset],
+        )?;
     }
     outcome.changed = step.finish()?;
     Ok(outcome)
@@ -284,7 +314,11 @@ fn feed(
         return Ok(());
     }
     for (index, (item, digest)) in (0_u32..).zip(entry.items.iter().zip(&verified.item_digests)) {
-        let place = Place { log, seq: verified.seq, index };
+        let place = Place {
+            log,
+            seq: verified.seq,
+            index,
+        };
         match item {
             Body::Bytes(bytes) => step.absorb(Incoming {
                 place,
@@ -310,7 +344,10 @@ fn check_fork(
 ) -> Result<()> {
     let known = &mind.logs[index];
     let row = &known.row;
-    let (first, end) = (range.first + part.start as u64, range.first + part.end as u64);
+    let (first, end) = (
+        range.first + part.start as u64,
+        range.first + part.end as u64,
+    );
     let link_before = |seq: u64| {
         let offset = usize::try_from(seq - range.first).unwrap_or(usize::MAX);
         match offset.checked_sub(1) {
@@ -329,7 +366,10 @@ fn check_fork(
     if same {
         return Ok(());
     }
-    Err(Error::new(Kind::Fork, format!("device {} has two histories", range.device)))
+    Err(Error::new(
+        Kind::Fork,
+        format!("device {} has two histories", range.device),
+    ))
 }
 
 /// Returns the link before entry `seq` of a log, and the control heads in force there.
@@ -379,7 +419,9 @@ fn store(
 ) -> Result<()> {
     let no = mind.logs[index].row.no;
     for stretch in fresh.chunk_by(|a, b| a + 1 == *b) {
-        let (Some(first), Some(last)) = (stretch.first(), stretch.last()) else { continue };
+        let (Some(first), Some(last)) = (stretch.first(), stretch.last()) else {
+            continue;
+        };
         let mut entries = Vec::with_capacity(stretch.len());
         for offset in *first..=*last {
             let (before, heads_before) = match offset.checked_sub(1) {
@@ -387,11 +429,19 @@ fn store(
                 Some(before) => (verified[before].link, verified[before].heads.to_vec()),
             };
             let bytes = range.entries[offset].encode();
-            entries.push(Chained { seq: verified[offset].seq, before, heads_before, bytes });
+            entries.push(Chained {
+                seq: verified[offset].seq,
+                before,
+                heads_before,
+                bytes,
+            });
         }
         logs::write_segments(transaction, no, &entries)?;
         let (start, end) = (verified[*first].seq, verified[*last].seq + 1);
-        for run in range.runs.iter().filter(|run| run.first < end && run.first + run.count > start)
+        for run in range
+            .runs
+            .iter()
+            .filter(|run| run.first < end && run.first + run.count > start)
         {
             logs::put_run(transaction, no, run)?;
         }
@@ -436,11 +486,17 @@ fn close_gap(transaction: &Transaction<'_>, mind: &mut Mind, index: usize) -> Re
 
 /// Puts content where only a digest was, when another copy of the entry brings it.
 fn fill_hole(transaction: &Transaction<'_>, no: i64, seq: u64, entry: &Entry) -> Result<()> {
-    if entry.items.iter().any(|item| matches!(item, Body::Absent(_))) {
+    if entry
+        .items
+        .iter()
+        .any(|item| matches!(item, Body::Absent(_)))
+    {
         return Ok(());
     }
     let at = logs::at(no, seq);
-    let hole = transaction.prepare_cached("SELECT 1 FROM hole WHERE at = ?")?.exists([at])?;
+    let hole = transaction
+        .prepare_cached("SELECT 1 FROM hole WHERE at = ?")?
+        .exists([at])?;
     if !hole {
         return Ok(());
     }

@@ -43,7 +43,10 @@ impl Identity {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut to = Writer::new();
-        to.array(5).bytes(&self.secret.sign).bytes(&self.secret.unbox).bytes(&self.person.0);
+        to.array(5)
+            .bytes(&self.secret.sign)
+            .bytes(&self.secret.unbox)
+            .bytes(&self.person.0);
         match &self.space {
             None => to.null(),
             Some(space) => to.bytes(&space.0),
@@ -58,11 +61,27 @@ impl Identity {
     fn decode(bytes: &[u8]) -> Result<Self> {
         let mut from = Reader::new(bytes);
         from.tuple(5)?;
-        let secret = DeviceSecret { sign: from.array_bytes()?, unbox: from.array_bytes()? };
+        let secret = DeviceSecret {
+            sign: from.array_bytes()?,
+            unbox: from.array_bytes()?,
+        };
         let person = PersonId(from.array_bytes()?);
-        let space = if from.null()? { None } else { Some(SpaceId(from.array_bytes()?)) };
-        let recovery = if from.null()? { None } else { Some(from.array_bytes()?) };
-        Ok(Self { secret, person, space, recovery })
+        let space = if from.null()? {
+            None
+        } else {
+            Some(SpaceId(from.array_bytes()?))
+        };
+        let recovery = if from.null()? {
+            None
+        } else {
+            Some(from.array_bytes()?)
+        };
+        Ok(Self {
+            secret,
+            person,
+            space,
+            recovery,
+        })
     }
 }
 
@@ -79,7 +98,11 @@ impl KnownLog {
     /// Tells whether entry `seq` is here.
     #[must_use]
     pub fn holds(&self, seq: u64) -> bool {
-        seq < self.row.next || self.ahead.iter().any(|(first, end)| (*first..*end).contains(&seq))
+        seq < self.row.next
+            || self
+                .ahead
+                .iter()
+                .any(|(first, end)| (*first..*end).contains(&seq))
     }
 }
 
@@ -130,10 +153,7 @@ impl Mind {
     ///
     /// # Errors
     /// `E-DBPAGE` and the like.
-    pub fn load(
-        connection: &Connection,
-        schema: &'static [&'static Declaration],
-    ) -> Result<Self> {
+    pub fn load(connection: &Connection, schema: &'static [&'static Declaration]) -> Result<Self> {
         let identity = logs::meta(connection, IDENTITY)?;
         let identity = identity.map(|bytes| Identity::decode(&bytes)).transpose()?;
         let mut mind = Self {
@@ -197,7 +217,10 @@ impl Mind {
     pub fn add_log(&mut self, row: LogRow) -> usize {
         let index = self.logs.len();
         self.by_id.insert(row.id, index);
-        self.logs.push(KnownLog { row, ahead: Vec::new() });
+        self.logs.push(KnownLog {
+            row,
+            ahead: Vec::new(),
+        });
         index
     }
 
@@ -242,7 +265,9 @@ impl Mind {
     /// # Errors
     /// `E-DBPAGE` and the like.
     pub fn load_members(&mut self, connection: &Connection) -> Result<()> {
-        let Ok(space) = self.space() else { return Ok(()) };
+        let Ok(space) = self.space() else {
+            return Ok(());
+        };
         let mut entries = Vec::new();
         for log in self.logs.iter().filter(|log| log.row.sort == Sort::Control) {
             read_control(connection, &space, &log.row, &mut entries)?;
@@ -266,7 +291,9 @@ impl Mind {
     /// # Errors
     /// `E-FULL`, `E-IO` and the like. A lockbox that does not open is passed over.
     pub fn open_lockboxes(&mut self, transaction: &rusqlite::Transaction<'_>) -> Result<usize> {
-        let Ok(space) = self.space() else { return Ok(0) };
+        let Ok(space) = self.space() else {
+            return Ok(0);
+        };
         let secret = self.identity()?.secret.clone();
         let device = secret.device_key();
         let mut opened = 0;
@@ -319,10 +346,14 @@ impl Mind {
 
     /// Finds the end of the own data log: its row, rolled forward over the tail.
     fn load_own(&mut self, connection: &Connection) -> Result<()> {
-        let Ok(identity) = self.identity() else { return Ok(()) };
+        let Ok(identity) = self.identity() else {
+            return Ok(());
+        };
         let device = identity.secret.device_key();
         let mine = |log: &KnownLog| log.row.sort == Sort::Data && log.row.device == device;
-        let Some(index) = self.logs.iter().rposition(mine) else { return Ok(()) };
+        let Some(index) = self.logs.iter().rposition(mine) else {
+            return Ok(());
+        };
         let row = &mut self.logs[index].row;
         let tail = row.next;
         let mut hlc = Hlc::default();
@@ -352,7 +383,13 @@ impl Mind {
         let sealed = logs::seal_before(connection, row.no, 0, row.next)?;
         let unsealed = row.next - sealed.map_or(0, |(seq, ..)| seq + 1);
         let run = current_run(connection, row)?;
-        self.own = Some(Own { index, hlc, run, unsealed: (unsealed, bytes_after_seal), tail });
+        self.own = Some(Own {
+            index,
+            hlc,
+            run,
+            unsealed: (unsealed, bytes_after_seal),
+            tail,
+        });
         Ok(())
     }
 }
@@ -372,13 +409,13 @@ pub fn extend(stretches: &mut Vec<(u64, u64)>, first: u64, end: u64) {
 }
 
 /// Applies one entry of the tail to the end of its log, checking the chain as it goes.
-fn roll_forward(
-    connection: &Connection,
-    row: &mut LogRow,
-    seq: u64,
-    bytes: &[u8],
-) -> Result<Hlc> {
-    let damaged = || Error::new(Kind::DbPage, format!("the own log is damaged at entry {seq}"));
+fn roll_forward(connection: &Connection, row: &mut LogRow, seq: u64, bytes: &[u8]) -> Result<Hlc> {
+    let damaged = || {
+        Error::new(
+            Kind::DbPage,
+            format!("the own log is damaged at entry {seq}"),
+        )
+    };
     if seq != row.next {
         return Err(damaged());
     }
@@ -401,9 +438,14 @@ fn current_run(connection: &Connection, row: &LogRow) -> Result<Option<Run>> {
     let last = logs::runs(connection, row.no, row.next - 1, row.next)?;
     let first = (row.next - 1) / RUN_ENTRIES_MAX * RUN_ENTRIES_MAX;
     Ok(match last.into_iter().next() {
-        Some(Run { salts: Salts::Seed(seed), .. }) => {
-            Some(Run { first, count: RUN_ENTRIES_MAX, salts: Salts::Seed(seed) })
-        }
+        Some(Run {
+            salts: Salts::Seed(seed),
+            ..
+        }) => Some(Run {
+            first,
+            count: RUN_ENTRIES_MAX,
+            salts: Salts::Seed(seed),
+        }),
         _ => None,
     })
 }

@@ -53,7 +53,12 @@ impl Replica {
     ) -> Result<Self> {
         let connection = crate::store::open::writer(&location)?;
         let mind = Mind::load(&connection, schema)?;
-        let mut replica = Self { connection, mind, env, location };
+        let mut replica = Self {
+            connection,
+            mind,
+            env,
+            location,
+        };
         replica.prepare_views()?;
         Ok(replica)
     }
@@ -68,8 +73,9 @@ impl Replica {
         &mut self,
         act: impl FnOnce(&Transaction<'_>, &mut Mind, &mut Env) -> Result<T>,
     ) -> Result<T> {
-        let transaction =
-            self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
         let outcome = act(&transaction, &mut self.mind, &mut self.env);
         let outcome = outcome.and_then(|value| {
             transaction.commit()?;

@@ -51,7 +51,10 @@ impl Vector {
     pub fn write(&self, to: &mut Writer) {
         to.array(self.entries.len());
         for entry in &self.entries {
-            to.array(4).bytes(&entry.log.0).uint(entry.next).bytes(&entry.link.0);
+            to.array(4)
+                .bytes(&entry.log.0)
+                .uint(entry.next)
+                .bytes(&entry.link.0);
             to.array(entry.excepted.len());
             for (first, count) in &entry.excepted {
                 to.array(2).uint(*first).uint(*count);
@@ -62,7 +65,10 @@ impl Vector {
     /// Returns the entry of a log.
     #[must_use]
     pub fn get(&self, log: &LogId) -> Option<&VectorEntry> {
-        let found = self.entries.binary_search_by(|entry| entry.log.cmp(log)).ok()?;
+        let found = self
+            .entries
+            .binary_search_by(|entry| entry.log.cmp(log))
+            .ok()?;
         self.entries.get(found)
     }
 }
@@ -111,10 +117,11 @@ fn holes(connection: &Connection, no: i64) -> Result<Vec<(u64, u64)>> {
     let mut ranges: Vec<(u64, u64)> = Vec::new();
     while let Some(row) = rows.next()? {
         let (_, seq) = logs::parts(row.get(0)?);
+        let full = ranges.len() == EXCEPTED_MAX;
         match ranges.last_mut() {
             Some(last) if last.0 + last.1 == seq => last.1 += 1,
-            _ if ranges.len() < EXCEPTED_MAX => ranges.push((seq, 1)),
-            _ => break,
+            _ if full => break,
+            _ => ranges.push((seq, 1)),
         }
     }
     Ok(ranges)
@@ -128,11 +135,19 @@ fn holes(connection: &Connection, no: i64) -> Result<Vec<(u64, u64)>> {
 pub fn lacking(connection: &Connection, mind: &Mind, theirs: &Vector) -> Result<Vec<Stretch>> {
     let mut stretches = Vec::new();
     for sort in [Sort::Control, Sort::Data] {
-        for (index, log) in mind.logs.iter().enumerate().filter(|(_, log)| log.row.sort == sort) {
+        for (index, log) in mind
+            .logs
+            .iter()
+            .enumerate()
+            .filter(|(_, log)| log.row.sort == sort)
+        {
             let peer = theirs.get(&log.row.id);
             let next = peer.map_or(0, |entry| entry.next);
             cut(connection, mind, index, next, log.row.next, &mut stretches)?;
-            for (first, count) in peer.map(|entry| entry.excepted.as_slice()).unwrap_or_default() {
+            for (first, count) in peer
+                .map(|entry| entry.excepted.as_slice())
+                .unwrap_or_default()
+            {
                 let end = first.saturating_add(*count).min(log.row.next);
                 cut(connection, mind, index, *first, end, &mut stretches)?;
             }
@@ -161,7 +176,11 @@ fn cut(
         let Some((last, ..)) = seal.filter(|(last, ..)| *last < mind.logs[index].row.next) else {
             break;
         };
-        into.push(Stretch { index, first, end: last + 1 });
+        into.push(Stretch {
+            index,
+            first,
+            end: last + 1,
+        });
         first = last + 1;
     }
     Ok(())
@@ -182,10 +201,16 @@ pub fn range(connection: &Connection, mind: &Mind, stretch: Stretch) -> Result<R
         Sort::Data => logs::runs(connection, row.no, stretch.first, stretch.end)?,
     };
     let mut entries = Vec::with_capacity(usize::try_from(stretch.count()).unwrap_or_default());
-    logs::for_each(connection, row.no, stretch.first, stretch.end, |_, entry| {
-        entries.push(entry);
-        Ok(())
-    })?;
+    logs::for_each(
+        connection,
+        row.no,
+        stretch.first,
+        stretch.end,
+        |_, entry| {
+            entries.push(entry);
+            Ok(())
+        },
+    )?;
     Ok(Range {
         device: row.device,
         nonce: row.nonce,
@@ -216,14 +241,21 @@ pub fn pack(
         Sort::Control => Mode::Open,
         Sort::Data => {
             let (epoch, secret) = mind.epoch()?;
-            Mode::Sealed { epoch, key: secret.pack_key() }
+            Mode::Sealed {
+                epoch,
+                key: secret.pack_key(),
+            }
         }
     };
     let nonce = match mode {
         Mode::Open => [0; pack::NONCE_LEN],
         Mode::Sealed { .. } => env.random(),
     };
-    let packing = Packing { level, layout: None, trim };
+    let packing = Packing {
+        level,
+        layout: None,
+        trim,
+    };
     let read = range(connection, mind, stretch)?;
     match pack::encode(&space, &mode, &[read], &packing, &nonce) {
         Ok(bytes) => Ok(vec![(stretch, bytes)]),
@@ -235,12 +267,26 @@ pub fn pack(
                 Some(seal) => Some(seal),
                 None => logs::seal_after(connection, no, middle)?,
             };
-            let end = seal.map(|(last, ..)| last + 1).filter(|end| *end < stretch.end);
+            let end = seal
+                .map(|(last, ..)| last + 1)
+                .filter(|end| *end < stretch.end);
             let end = end.ok_or(error)?;
-            let mut packs =
-                pack(connection, mind, env, Stretch { end, ..stretch }, level, trim)?;
-            let trim = trim.map(|trim| Trim { with_epoch: false, ..trim });
-            let rest = Stretch { first: end, ..stretch };
+            let mut packs = pack(
+                connection,
+                mind,
+                env,
+                Stretch { end, ..stretch },
+                level,
+                trim,
+            )?;
+            let trim = trim.map(|trim| Trim {
+                with_epoch: false,
+                ..trim
+            });
+            let rest = Stretch {
+                first: end,
+                ..stretch
+            };
             packs.extend(pack(connection, mind, env, rest, level, trim)?);
             Ok(packs)
         }

@@ -2,9 +2,9 @@
 //!
 //! Must not know: what the views are read for.
 
+use super::Replica;
 use super::gather::incoming;
 use super::step::Step;
-use super::Replica;
 use crate::error::Result;
 use crate::log::chain::Sort;
 use crate::log::entry::{Body, kind};
@@ -48,9 +48,8 @@ impl Replica {
     pub fn rebuild(&mut self, progress: &mut dyn FnMut(u64, u64)) -> Result<u64> {
         self.transact(|transaction, mind, _| {
             transaction.execute("DELETE FROM meta WHERE key = ?", [SHAPE])?;
-            transaction.execute_batch(
-                "DELETE FROM rival; DELETE FROM pending; DELETE FROM damaged;",
-            )?;
+            transaction
+                .execute_batch("DELETE FROM rival; DELETE FROM pending; DELETE FROM damaged;")?;
             for view in mind.views.iter() {
                 transaction.execute_batch(&view.drop())?;
                 transaction.execute_batch(&view.create())?;
@@ -85,7 +84,12 @@ impl Replica {
     /// Lists (clock, place, items) of every write entry, by clock, so that few items wait.
     fn order(&self) -> Result<Vec<(u64, i64, u32)>> {
         let mut order = Vec::new();
-        for log in self.mind.logs.iter().filter(|log| log.row.sort == Sort::Data) {
+        for log in self
+            .mind
+            .logs
+            .iter()
+            .filter(|log| log.row.sort == Sort::Data)
+        {
             let stretches = std::iter::once((0, log.row.next)).chain(log.ahead.iter().copied());
             for (first, end) in stretches {
                 logs::for_each(&self.connection, log.row.no, first, end, |seq, entry| {
@@ -129,7 +133,10 @@ impl Replica {
         let after = views::hash_all(&self.connection, &self.mind.views)?;
         let count = |table: &str| -> Result<u64> {
             let sql = format!("SELECT count(*) FROM {table}");
-            Ok(self.connection.query_row(&sql, [], |row| row.get::<_, i64>(0))?.cast_unsigned())
+            Ok(self
+                .connection
+                .query_row(&sql, [], |row| row.get::<_, i64>(0))?
+                .cast_unsigned())
         };
         Ok(Checked {
             pages_ok,

@@ -57,7 +57,11 @@ impl<'a> Step<'a> {
     /// Starts a step inside a transaction.
     #[must_use]
     pub fn new(transaction: &'a Transaction<'a>, mind: &'a mut Mind) -> Self {
-        Self { transaction, mind, touched: BTreeMap::new() }
+        Self {
+            transaction,
+            mind,
+            touched: BTreeMap::new(),
+        }
     }
 
     /// Takes one item in, and then those that waited for it.
@@ -81,7 +85,9 @@ impl<'a> Step<'a> {
     fn take(&mut self, incoming: Incoming) -> Result<()> {
         let place = incoming.place;
         let item = Item::decode(&incoming.bytes, &place.log)?;
-        let Some(view) = self.mind.view(item.kind) else { return Ok(()) };
+        let Some(view) = self.mind.view(item.kind) else {
+            return Ok(());
+        };
         let mut item = item;
         let id = self.target(&item, place, incoming.hlc)?;
         if let Err(error) = check_item(&self.mind.views[view], &item, place, incoming.role) {
@@ -96,7 +102,9 @@ impl<'a> Step<'a> {
             let touched = self.load(view, id, &item, &incoming)?;
             self.touched.insert(id, touched);
         }
-        let Some(touched) = self.touched.get_mut(&id) else { return Ok(()) };
+        let Some(touched) = self.touched.get_mut(&id) else {
+            return Ok(());
+        };
         let record = &mut touched.record;
         if !touched.extra.is_empty() || !follows(&item.deps, &record.heads) {
             touched.extra.push(GraphItem {
@@ -108,7 +116,9 @@ impl<'a> Step<'a> {
             });
             return Ok(());
         }
-        record.state.fold(self.mind.views[view].of, &item.ops, place, incoming.hlc)?;
+        record
+            .state
+            .fold(self.mind.views[view].of, &item.ops, place, incoming.hlc)?;
         record.heads = vec![head(place, &incoming.digest)];
         record.items += 1;
         Ok(())
@@ -128,7 +138,10 @@ impl<'a> Step<'a> {
     /// Returns a record as this step has it so far, if the step touched it.
     #[must_use]
     pub fn touched(&self, id: &RecordId) -> Option<&Stored> {
-        self.touched.get(id).filter(|found| found.extra.is_empty()).map(|found| &found.record)
+        self.touched
+            .get(id)
+            .filter(|found| found.extra.is_empty())
+            .map(|found| &found.record)
     }
 
     /// Notes that the content of an item is absent, to be asked for elsewhere.
@@ -160,13 +173,7 @@ impl<'a> Step<'a> {
         }
     }
 
-    fn load(
-        &self,
-        view: usize,
-        id: RecordId,
-        item: &Item,
-        incoming: &Incoming,
-    ) -> Result<Touched> {
+    fn load(&self, view: usize, id: RecordId, item: &Item, incoming: &Incoming) -> Result<Touched> {
         let found = match item.target {
             // The id is a hash of this very place, so nothing can be there.
             Target::New => None,
@@ -177,20 +184,34 @@ impl<'a> Step<'a> {
             id,
             log: incoming.place.log,
             saved: incoming.hlc,
-            flags: if incoming.hlc.is_implausible() { FLAG_CLOCK } else { 0 },
+            flags: if incoming.hlc.is_implausible() {
+                FLAG_CLOCK
+            } else {
+                0
+            },
             ..Stored::default()
         });
-        Ok(Touched { view, record, before, extra: Vec::new() })
+        Ok(Touched {
+            view,
+            record,
+            before,
+            extra: Vec::new(),
+        })
     }
 
     fn has(&self, place: &Place) -> bool {
-        let Some(log) = self.mind.log(&place.log) else { return false };
+        let Some(log) = self.mind.log(&place.log) else {
+            return false;
+        };
         let item = (logs::at(log.row.no, place.seq), place.index);
         log.holds(place.seq) && !self.mind.pending.contains(&item)
     }
 
     fn note_pending(&mut self, missing: Place, place: Place) -> Result<()> {
-        let item = (logs::at(self.mind.local_no(&place.log), place.seq), place.index);
+        let item = (
+            logs::at(self.mind.local_no(&place.log), place.seq),
+            place.index,
+        );
         let sql = "INSERT OR IGNORE INTO pending VALUES (?, ?, ?, ?, ?)";
         self.transaction.prepare_cached(sql)?.execute(params![
             missing.log,
@@ -207,7 +228,9 @@ impl<'a> Step<'a> {
     fn note_damaged(&self, place: Place, error: &Error) -> Result<()> {
         let at = logs::at(self.mind.local_no(&place.log), place.seq);
         let sql = "INSERT OR REPLACE INTO damaged VALUES (?, ?, ?)";
-        self.transaction.prepare_cached(sql)?.execute(params![at, place.index, error.code()])?;
+        self.transaction
+            .prepare_cached(sql)?
+            .execute(params![at, place.index, error.code()])?;
         Ok(())
     }
 
@@ -216,7 +239,9 @@ impl<'a> Step<'a> {
         if self.mind.waiting.is_empty() || !self.has(&place) {
             return Ok(());
         }
-        let Some(items) = self.mind.waiting.remove(&place) else { return Ok(()) };
+        let Some(items) = self.mind.waiting.remove(&place) else {
+            return Ok(());
+        };
         let sql = "DELETE FROM pending WHERE dep_log = ? AND dep_seq = ? AND dep_index = ?";
         self.transaction.prepare_cached(sql)?.execute(params![
             place.log,
@@ -237,7 +262,11 @@ impl<'a> Step<'a> {
     /// # Errors
     /// Of the store.
     pub fn finish(self) -> Result<Vec<Changed>> {
-        let Self { transaction, mind, touched } = self;
+        let Self {
+            transaction,
+            mind,
+            touched,
+        } = self;
         let views = Arc::clone(&mind.views);
         let mut changed = Vec::with_capacity(touched.len());
         for (id, mut touched) in touched {
@@ -249,8 +278,16 @@ impl<'a> Step<'a> {
                 continue;
             }
             let local_no = |log: &crate::ids::LogId| mind.local_no(log);
-            view.write(transaction, &local_no, &mut touched.record, touched.before.as_ref())?;
-            changed.push(Changed { kind: view.of.name.to_owned(), record: id });
+            view.write(
+                transaction,
+                &local_no,
+                &mut touched.record,
+                touched.before.as_ref(),
+            )?;
+            changed.push(Changed {
+                kind: view.of.name.to_owned(),
+                record: id,
+            });
         }
         Ok(changed)
     }
@@ -273,7 +310,11 @@ fn merge_into(
     match merge(view.of, items) {
         Ok(merged) => {
             record.state = merged.state;
-            record.heads = merged.heads.iter().map(|(place, d)| head(*place, d)).collect();
+            record.heads = merged
+                .heads
+                .iter()
+                .map(|(place, d)| head(*place, d))
+                .collect();
             record.flags &= !FLAG_DAMAGED;
             if !merged.damaged.is_empty() || !merged.flagged.is_empty() {
                 record.flags |= FLAG_DAMAGED;
@@ -310,17 +351,30 @@ fn follows(deps: &[Dep], heads: &[Head]) -> bool {
 /// # Errors
 /// `E-FORMAT`, `E-CHANGE-BIG`, `E-ROLE`: the item is damaged and counts as empty.
 pub fn check_item(view: &View, item: &Item, place: Place, role: Option<Role>) -> Result<()> {
-    if item.deps.iter().any(|dep| dep.place.log == place.log && dep.place >= place) {
-        return Err(Error::new(Kind::Format, "an item that depends on a later one"));
+    if item
+        .deps
+        .iter()
+        .any(|dep| dep.place.log == place.log && dep.place >= place)
+    {
+        return Err(Error::new(
+            Kind::Format,
+            "an item that depends on a later one",
+        ));
     }
     if role.is_some_and(|role| !view.of.writers.contains(&role)) {
-        return Err(Error::new(Kind::Role, "a role that does not write this record type"));
+        return Err(Error::new(
+            Kind::Role,
+            "a role that does not write this record type",
+        ));
     }
     for op in &item.ops {
         if let Some(field) = view.of.field(op.field()) {
             check_op(field, op)?;
             if field.merge == Merge::OF && role.is_some_and(|role| role != Role::R3) {
-                return Err(Error::new(Kind::Role, format!("{} is the office's", field.name)));
+                return Err(Error::new(
+                    Kind::Role,
+                    format!("{} is the office's", field.name),
+                ));
             }
         }
     }
@@ -331,6 +385,11 @@ pub fn check_item(view: &View, item: &Item, place: Place, role: Option<Role>) ->
 fn is_damage(kind: Kind) -> bool {
     matches!(
         kind,
-        Kind::Format | Kind::ChangeTooBig | Kind::Size | Kind::Role | Kind::Truncated | Kind::Trailing
+        Kind::Format
+            | Kind::ChangeTooBig
+            | Kind::Size
+            | Kind::Role
+            | Kind::Truncated
+            | Kind::Trailing
     )
 }

@@ -52,7 +52,10 @@ impl Replica {
     /// `E-INVALID` when there is one already; of the store.
     pub fn init(&mut self) -> Result<()> {
         if self.mind.identity.is_some() {
-            return Err(Error::new(Kind::Invalid, "this store has a device identity already"));
+            return Err(Error::new(
+                Kind::Invalid,
+                "this store has a device identity already",
+            ));
         }
         self.transact(|transaction, mind, env| {
             let identity = Identity {
@@ -71,7 +74,10 @@ impl Replica {
     /// `E-INVALID` when the device is in a space already; of the store.
     pub fn found(&mut self) -> Result<()> {
         if self.mind.identity()?.space.is_some() {
-            return Err(Error::new(Kind::Invalid, "this device is in a team already"));
+            return Err(Error::new(
+                Kind::Invalid,
+                "this device is in a team already",
+            ));
         }
         self.transact(|transaction, mind, env| {
             let mut identity = mind.identity()?.clone();
@@ -128,7 +134,11 @@ impl Replica {
             let (id, secret) = mind.epoch()?;
             let space = mind.space()?;
             let lockbox = epoch::lock(&space, &id, secret, (&device, &box_key), &mut *env.rng)?;
-            let share = Share { epoch: id, compartment: TEAM.to_owned(), lockbox };
+            let share = Share {
+                epoch: id,
+                compartment: TEAM.to_owned(),
+                lockbox,
+            };
             act(transaction, mind, env, index, &Act::Share(share))
         })
     }
@@ -143,7 +153,11 @@ impl Replica {
         request: Option<RequestId>,
         make: impl FnOnce(&Transaction<'_>, &Mind) -> Result<Vec<Item>>,
     ) -> Result<Written> {
-        let before = self.mind.own.as_ref().map(|own| self.mind.logs[own.index].row.next);
+        let before = self
+            .mind
+            .own
+            .as_ref()
+            .map(|own| self.mind.logs[own.index].row.next);
         let outcome = self.transact(|transaction, mind, env| {
             let items = make(transaction, mind)?;
             ready(transaction, mind, env)?;
@@ -250,7 +264,9 @@ impl Replica {
     /// # Errors
     /// Of the store.
     pub fn seal(&mut self) -> Result<()> {
-        let Some(own) = &self.mind.own else { return Ok(()) };
+        let Some(own) = &self.mind.own else {
+            return Ok(());
+        };
         if own.unsealed.0 == 0 && own.tail == self.mind.logs[own.index].row.next {
             return Ok(());
         }
@@ -298,18 +314,37 @@ fn open_log(
     logs::insert(transaction, &mut row)?;
     let index = mind.add_log(row);
     let grant = mind.members.devices.get(&device).map(|member| member.grant);
-    let open = Act::LogOpen(LogOpen { device, sort, nonce, grant, predecessor: None });
+    let open = Act::LogOpen(LogOpen {
+        device,
+        sort,
+        nonce,
+        grant,
+        predecessor: None,
+    });
     if sort == Sort::Control {
         act(transaction, mind, env, index, &open)?;
         return Ok(index);
     }
-    mind.own = Some(Own { index, hlc: Hlc::default(), run: None, unsealed: (0, 0), tail: 0 });
-    let appended = link(transaction, mind, env, open.entry_kind(), vec![open.encode()])?;
+    mind.own = Some(Own {
+        index,
+        hlc: Hlc::default(),
+        run: None,
+        unsealed: (0, 0),
+        tail: 0,
+    });
+    let appended = link(
+        transaction,
+        mind,
+        env,
+        open.entry_kind(),
+        vec![open.encode()],
+    )?;
     let no = mind.logs[index].row.no;
     let sql = "INSERT INTO entry (at, bytes, request, record) VALUES (?, ?, NULL, NULL)";
-    transaction
-        .prepare_cached(sql)?
-        .execute(params![logs::at(no, appended.chained.seq), appended.chained.bytes])?;
+    transaction.prepare_cached(sql)?.execute(params![
+        logs::at(no, appended.chained.seq),
+        appended.chained.bytes
+    ])?;
     Ok(index)
 }
 
@@ -336,8 +371,12 @@ fn act(
     let (seq, before) = (row.next, row.link);
     let digest = entry.digest(&heads, |_| Vec::new());
     let link = chain::next_link(&before, seq, &digest);
-    let chained =
-        Chained { seq, before, heads_before: row.heads.clone(), bytes: entry.encode() };
+    let chained = Chained {
+        seq,
+        before,
+        heads_before: row.heads.clone(),
+        bytes: entry.encode(),
+    };
     logs::write_segments(transaction, row.no, &[chained])?;
     let seal = chain::make_seal(&secret, &space, &row.id, seq, &link);
     logs::put_seal(transaction, row.no, seq, &link, &seal)?;
@@ -381,7 +420,11 @@ fn link(
         Some(run) => run,
         None => {
             let salts = Salts::Seed(env.random());
-            let run = Run { first: seq, count: RUN_ENTRIES_MAX, salts };
+            let run = Run {
+                first: seq,
+                count: RUN_ENTRIES_MAX,
+                salts,
+            };
             logs::put_run(transaction, row.no, &run)?;
             run
         }
@@ -405,8 +448,18 @@ fn link(
     own.hlc = hlc;
     own.run = Some(run);
     own.unsealed = (own.unsealed.0 + 1, own.unsealed.1 + bytes.len() as u64);
-    let chained = Chained { seq, before, heads_before, bytes };
-    Ok(Appended { chained, hlc, clock_suspect, digests })
+    let chained = Chained {
+        seq,
+        before,
+        heads_before,
+        bytes,
+    };
+    Ok(Appended {
+        chained,
+        hlc,
+        clock_suspect,
+        digests,
+    })
 }
 
 fn absorb(
@@ -431,27 +484,46 @@ fn feed(step: &mut Step<'_>, items: &[Item], appended: &Appended) -> Result<Vec<
     let log = own_row(step.mind())?.id;
     let mut records = Vec::with_capacity(items.len());
     for (index, item) in (0_u32..).zip(items) {
-        let place = Place { log, seq: appended.chained.seq, index };
-        let Some(digest) = appended.digests.get(records.len()) else { break };
+        let place = Place {
+            log,
+            seq: appended.chained.seq,
+            index,
+        };
+        let Some(digest) = appended.digests.get(records.len()) else {
+            break;
+        };
         let bytes = item.encode(&log);
         let hlc = appended.hlc;
         records.push(step.target(item, place, hlc)?);
-        step.absorb(Incoming { place, hlc, digest: *digest, bytes, role: None })?;
+        step.absorb(Incoming {
+            place,
+            hlc,
+            digest: *digest,
+            bytes,
+            role: None,
+        })?;
     }
     Ok(records)
 }
 
 fn seal_if_due(transaction: &Transaction<'_>, mind: &mut Mind) -> Result<()> {
-    let due = mind.own.as_ref().is_some_and(|own| {
-        own.unsealed.0 >= SEAL_ENTRIES_MAX || own.unsealed.1 >= SEAL_BYTES_MAX
-    });
-    if due { seal_now(transaction, mind) } else { Ok(()) }
+    let due = mind
+        .own
+        .as_ref()
+        .is_some_and(|own| own.unsealed.0 >= SEAL_ENTRIES_MAX || own.unsealed.1 >= SEAL_BYTES_MAX);
+    if due {
+        seal_now(transaction, mind)
+    } else {
+        Ok(())
+    }
 }
 
 fn seal_now(transaction: &Transaction<'_>, mind: &mut Mind) -> Result<()> {
     let space = mind.space()?;
     let secret = mind.identity()?.secret.clone();
-    let Some(own) = &mut mind.own else { return Ok(()) };
+    let Some(own) = &mut mind.own else {
+        return Ok(());
+    };
     let row = &mind.logs[own.index].row;
     if own.unsealed.0 == 0 || row.next == 0 {
         return Ok(());
@@ -466,12 +538,16 @@ fn seal_now(transaction: &Transaction<'_>, mind: &mut Mind) -> Result<()> {
 fn settle(transaction: &Transaction<'_>, mind: &mut Mind) -> Result<()> {
     const REQUESTS_KEPT: u64 = 256;
     let space = mind.space()?;
-    let Some(own) = &mut mind.own else { return Ok(()) };
+    let Some(own) = &mut mind.own else {
+        return Ok(());
+    };
     let row = &mind.logs[own.index].row;
     if own.tail == row.next {
         return Ok(());
     }
-    let stored = logs::all(transaction)?.into_iter().find(|log| log.no == row.no);
+    let stored = logs::all(transaction)?
+        .into_iter()
+        .find(|log| log.no == row.no);
     let (mut before, mut heads): (Link, Vec<Link>) = match stored {
         Some(stored) => (stored.link, stored.heads),
         None => (chain::first_link(&space, &row.id), Vec::new()),
@@ -495,7 +571,10 @@ fn settle(transaction: &Transaction<'_>, mind: &mut Mind) -> Result<()> {
         Ok(())
     })?;
     if before != row.link {
-        return Err(Error::new(Kind::DbPage, "the tail does not lead to the log's end"));
+        return Err(Error::new(
+            Kind::DbPage,
+            "the tail does not lead to the log's end",
+        ));
     }
     logs::write_segments(transaction, row.no, &entries)?;
     logs::advance(transaction, row)?;
