@@ -30,7 +30,7 @@ fn a_range_comes_back_and_verifies_in_both_layouts() {
         Author::new(2, Sort::Data).at(77).events(5),
     ];
     let mut contents = Vec::new();
-    for layout in [Layout::Entries, Layout::Entries] {
+    for layout in [Layout::Entries, Layout::Columns] {
         let bytes = encode(&SPACE, &mode, &ranges, &packing(layout), &NONCE).expect("packed");
         let header = Header::read(&bytes).expect("header");
         assert_eq!(header.layout, layout);
@@ -217,4 +217,61 @@ fn an_open_pack_is_refused_when_cut_padded_or_followed() {
         read(b"PK\x03\x04").expect_err("another file").kind,
         Kind::Magic
     );
+}
+
+#[test]
+#[ignore = "a report, not a check"]
+fn sizes_and_speeds_are_reported() {
+    use std::time::Instant;
+    let (mode, key) = sealed();
+    for count in [1, 10, 100, 1_000, 4_096] {
+        for level in [3, 9, 19] {
+            for layout in [Some(Layout::Entries), Some(Layout::Columns), None] {
+                let mut sizes = Vec::new();
+                let mut spent = [0.0; 3];
+                let rounds = (4_096 / count).min(100);
+                for seed in 0..rounds as u64 {
+                    let range = Author::new(seed, Sort::Data).at(1_000).events(count);
+                    let trim = Trim {
+                        index: 3,
+                        with_link: false,
+                        with_epoch: false,
+                    };
+                    let packing = Packing {
+                        level,
+                        layout,
+                        trim: Some(trim),
+                    };
+                    let ranges = [range];
+                    let start = Instant::now();
+                    let bytes = encode(&SPACE, &mode, &ranges, &packing, &NONCE).expect("packed");
+                    spent[0] += start.elapsed().as_secs_f64();
+                    let range = &ranges[0];
+                    let known = Known {
+                        device: range.device,
+                        nonce: range.nonce,
+                        sort: Sort::Data,
+                        before: Some((range.link_before, range.heads.clone())),
+                    };
+                    let epoch = Some(tuquan_core::ids::EpochId([0xe0; 16]));
+                    let start = Instant::now();
+                    let header = Header::read_trimmed(&bytes, &SPACE, epoch, |_, _| Some(known));
+                    let back = open(&bytes, &header.expect("header"), Some(&key)).expect("opened");
+                    spent[1] += start.elapsed().as_secs_f64();
+                    let start = Instant::now();
+                    back[0].verify(&SPACE).expect("verified");
+                    spent[2] += start.elapsed().as_secs_f64();
+                    sizes.push(bytes.len());
+                }
+                sizes.sort_unstable();
+                let [pack, unpack, verify] =
+                    spent.map(|seconds| seconds * 1e6 / (rounds * count) as f64);
+                eprintln!(
+                    "{count:5} events level {level:2} {layout:?}: {:.1} bytes, us: encode {pack:.2} \
+                     decode {unpack:.2} verify {verify:.2}",
+                    sizes[sizes.len() / 2] as f64 / count as f64,
+                );
+            }
+        }
+    }
 }

@@ -147,14 +147,7 @@ fn plan(
         layout: Layout::Entries,
         space: *space,
         epoch,
-        ranges: ranges
-            .iter()
-            .map(|range| Extent {
-                log: range.log_id(space),
-                first: range.first,
-                count: range.entries.len() as u64,
-            })
-            .collect(),
+        ranges: ranges.iter().map(|range| range.extent(space)).collect(),
         nonce,
         left,
         body_at: 0,

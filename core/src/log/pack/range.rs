@@ -10,6 +10,7 @@ use crate::ids::{DeviceKey, Digest, Link, LogId, SpaceId};
 use crate::log::chain::{self, RUN_ENTRIES_MAX, Run, Salts, Sort};
 use crate::log::entry::{Body, CONTROL_HEADS_MAX, ENTRY_BYTES_MAX, Entry, ITEMS_MAX, entry_digest};
 use crate::log::item::{ITEM_BYTES_MAX, item_digest};
+use crate::log::pack::header::Extent;
 
 /// The most entries in a pack, and so in a range.
 pub const ENTRIES_MAX: usize = 4_096;
@@ -63,6 +64,16 @@ impl Range {
     #[must_use]
     pub fn last(&self) -> u64 {
         self.first + (self.entries.len() as u64).saturating_sub(1)
+    }
+
+    /// Returns what the header of a pack says of the range.
+    #[must_use]
+    pub fn extent(&self, space: &SpaceId) -> Extent {
+        Extent {
+            log: self.log_id(space),
+            first: self.first,
+            count: self.entries.len() as u64,
+        }
     }
 
     /// Recomputes salts, digests and links, and checks the seal of the last entry.
