@@ -6,7 +6,7 @@ use support::{Author, SPACE, sealed};
 use tuquan_core::error::{Kind, Result};
 use tuquan_core::log::chain::{Salts, Sort};
 use tuquan_core::log::pack::{
-    Header, Known, Layout, Mode, Packing, Range, Trim, encode, open, pack_id,
+    Header, Known, Layout, Mode, Packing, Range, Trim, content, encode, open, pack_id,
 };
 
 const NONCE: [u8; 24] = [7; 24];
@@ -30,7 +30,7 @@ fn a_range_comes_back_and_verifies_in_both_layouts() {
         Author::new(2, Sort::Data).at(77).events(5),
     ];
     let mut contents = Vec::new();
-    for layout in [Layout::Entries, Layout::Entries] {
+    for layout in [Layout::Entries, Layout::Columns] {
         let bytes = encode(&SPACE, &mode, &ranges, &packing(layout), &NONCE).expect("packed");
         let header = Header::read(&bytes).expect("header");
         assert_eq!(header.layout, layout);
@@ -52,14 +52,14 @@ fn a_control_log_travels_open_and_reads_without_a_key() {
     let bytes = encode(
         &SPACE,
         &Mode::Open,
-        &[range.clone()],
+        std::slice::from_ref(&range),
         &Packing::default(),
         &NONCE,
     );
     let bytes = bytes.expect("packed");
     let header = Header::read(&bytes).expect("header");
     let back = open(&bytes, &header, None).expect("opened");
-    assert_eq!(back, [range.clone()]);
+    assert_eq!(back, std::slice::from_ref(&range));
     range.verify(&SPACE).expect("verified");
     let (mode, _) = sealed();
     let mixed_up = encode(&SPACE, &mode, &[range], &Packing::default(), &NONCE);
@@ -103,7 +103,13 @@ fn runs_cover_exactly_and_kept_salts_belong_to_kept_items() {
     range.runs[0].salts = Salts::Kept(kept);
     range.verify(&SPACE).expect("verified");
     let (mode, key) = sealed();
-    let bytes = encode(&SPACE, &mode, &[range.clone()], &Packing::default(), &NONCE);
+    let bytes = encode(
+        &SPACE,
+        &mode,
+        std::slice::from_ref(&range),
+        &Packing::default(),
+        &NONCE,
+    );
     assert_eq!(
         unpack(&bytes.expect("packed"), &key).expect("opened"),
         [range.clone()]
@@ -116,7 +122,8 @@ fn runs_cover_exactly_and_kept_salts_belong_to_kept_items() {
             Kind::Format
         );
     };
-    let kept = |range: &mut Range, change: &dyn Fn(&mut Vec<(u64, u32, [u8; 16])>)| {
+    type Kept = Vec<(u64, u32, [u8; 16])>;
+    let kept = |range: &mut Range, change: &dyn Fn(&mut Kept)| {
         if let Salts::Kept(kept) = &mut range.runs[0].salts {
             change(kept);
         }
@@ -151,7 +158,14 @@ fn a_session_leaves_out_what_the_peer_knows() {
             trim,
             ..Packing::default()
         };
-        let bytes = encode(&SPACE, &mode, &[range.clone()], &packing, &NONCE).expect("packed");
+        let bytes = encode(
+            &SPACE,
+            &mode,
+            std::slice::from_ref(&range),
+            &packing,
+            &NONCE,
+        )
+        .expect("packed");
         let epoch = (!with_epoch).then_some(tuquan_core::ids::EpochId([0xe0; 16]));
         let before = if with_link { None } else { full.clone() };
         let header = Header::read_trimmed(&bytes, &SPACE, epoch, |index, first| {
@@ -160,7 +174,7 @@ fn a_session_leaves_out_what_the_peer_knows() {
         });
         let header = header.expect("header");
         let back = open(&bytes, &header, Some(&key)).expect("opened");
-        assert_eq!(back, [range.clone()]);
+        assert_eq!(back, std::slice::from_ref(&range));
         let unknown = Header::read_trimmed(&bytes, &SPACE, epoch, |_, _| None);
         assert_eq!(unknown.expect_err("refused").kind, Kind::NotFound);
         assert_eq!(
@@ -172,6 +186,32 @@ fn a_session_leaves_out_what_the_peer_knows() {
             assert_eq!(without.expect_err("refused").kind, Kind::Format);
         }
     }
+}
+
+#[test]
+fn a_control_log_is_trimmed_without_epoch_and_nonce() {
+    let range = Author::new(6, Sort::Control).at(500).mixed(3);
+    let trim = Some(Trim {
+        index: 4,
+        with_link: false,
+        with_epoch: true,
+    });
+    let packing = Packing {
+        trim,
+        ..Packing::default()
+    };
+    let ranges = std::slice::from_ref(&range);
+    let bytes = encode(&SPACE, &Mode::Open, ranges, &packing, &NONCE).expect("packed");
+    let known = |sort| Known {
+        device: range.device,
+        nonce: range.nonce,
+        sort,
+        before: Some((range.link_before, range.heads.clone())),
+    };
+    let read = |sort| Header::read_trimmed(&bytes, &SPACE, None, |_, _| Some(known(sort)));
+    let header = read(Sort::Control).expect("header");
+    assert_eq!(open(&bytes, &header, None).expect("opened"), ranges);
+    assert_eq!(read(Sort::Data).expect_err("refused").kind, Kind::Format);
 }
 
 #[test]
@@ -217,4 +257,95 @@ fn an_open_pack_is_refused_when_cut_padded_or_followed() {
         read(b"PK\x03\x04").expect_err("another file").kind,
         Kind::Magic
     );
+}
+
+/// With `TUQUAN_SAMPLES=folder`, for `zstd --train --maxdict=16384`; made-up entries only.
+#[test]
+#[ignore = "writes samples for training the dictionary"]
+fn samples_for_the_dictionary_are_written() {
+    let Some(folder) = std::env::var_os("TUQUAN_SAMPLES") else {
+        return;
+    };
+    let folder = std::path::PathBuf::from(folder);
+    let (mode, _) = sealed();
+    for seed in 10_000..13_000_u64 {
+        let count = [1, 1, 1, 3, 10, 40][seed as usize % 6];
+        let range = Author::new(seed, Sort::Data).at(900).events(count);
+        let layout = if seed % 4 == 0 {
+            Layout::Columns
+        } else {
+            Layout::Entries
+        };
+        let trim = (seed % 5 != 0).then_some(Trim {
+            index: 1,
+            with_link: false,
+            with_epoch: false,
+        });
+        let packing = Packing {
+            trim,
+            ..packing(layout)
+        };
+        let sample = content(&SPACE, &mode, &[range], &packing).expect("content");
+        std::fs::write(folder.join(seed.to_string()), sample).expect("written");
+    }
+}
+
+#[test]
+#[ignore = "a report, not a check"]
+fn sizes_and_speeds_are_reported() {
+    use std::time::Instant;
+    let (mode, key) = sealed();
+    let counts = [1, 10, 100, 1_000, 4_096].map(|count| [(count, false), (count, true)]);
+    for (count, hard) in counts.into_iter().flatten() {
+        for level in [3, 9, 19] {
+            for layout in [Some(Layout::Entries), Some(Layout::Columns), None] {
+                let mut sizes = Vec::new();
+                let mut spent = [0.0; 3];
+                let rounds = (4_096 / count).min(100);
+                for seed in 0..rounds as u64 {
+                    let mut author = Author::new(seed, Sort::Data).at(1_000);
+                    author.hard = hard;
+                    let range = author.events(count);
+                    let trim = Trim {
+                        index: 3,
+                        with_link: false,
+                        with_epoch: false,
+                    };
+                    let packing = Packing {
+                        level,
+                        layout,
+                        trim: Some(trim),
+                    };
+                    let ranges = [range];
+                    let start = Instant::now();
+                    let bytes = encode(&SPACE, &mode, &ranges, &packing, &NONCE).expect("packed");
+                    spent[0] += start.elapsed().as_secs_f64();
+                    let range = &ranges[0];
+                    let known = Known {
+                        device: range.device,
+                        nonce: range.nonce,
+                        sort: Sort::Data,
+                        before: Some((range.link_before, range.heads.clone())),
+                    };
+                    let epoch = Some(tuquan_core::ids::EpochId([0xe0; 16]));
+                    let start = Instant::now();
+                    let header = Header::read_trimmed(&bytes, &SPACE, epoch, |_, _| Some(known));
+                    let back = open(&bytes, &header.expect("header"), Some(&key)).expect("opened");
+                    spent[1] += start.elapsed().as_secs_f64();
+                    let start = Instant::now();
+                    back[0].verify(&SPACE).expect("verified");
+                    spent[2] += start.elapsed().as_secs_f64();
+                    sizes.push(bytes.len());
+                }
+                sizes.sort_unstable();
+                let [pack, unpack, verify] =
+                    spent.map(|seconds| seconds * 1e6 / (rounds * count) as f64);
+                eprintln!(
+                    "{count:5} events, hard {hard}, level {level:2} {layout:?}: {:.1} bytes, us: encode {pack:.2} \
+                     decode {unpack:.2} verify {verify:.2}",
+                    sizes[sizes.len() / 2] as f64 / count as f64,
+                );
+            }
+        }
+    }
 }

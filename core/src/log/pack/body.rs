@@ -18,6 +18,10 @@ use crate::log::pack::{
 };
 
 const LEN_BYTES: usize = 4;
+/// Up to so many entries layout 0 can be the smaller one.
+const BOTH_ENTRIES_MAX: u64 = 64;
+/// Below so many bytes one block is smaller than several with their own tables.
+const CUT_BYTES_MIN: usize = 4 << 10;
 
 /// Makes a pack of `ranges`: all control logs in an open pack, all data logs in a sealed one.
 ///
@@ -33,26 +37,9 @@ pub fn encode(
 ) -> Result<Vec<u8>> {
     let header = plan(space, mode, ranges, packing, nonce)?;
     let attempt = |layout: Layout| -> Result<Option<(Layout, Vec<u8>)>> {
-        let mut to = Writer::new();
-        to.array(2).array(ranges.len());
-        ranges
-            .iter()
-            .for_each(|range| write_range(&mut to, &header, range));
-        let mut cuts = vec![to.as_slice().len()];
-        match layout {
-            Layout::Entries => write_entries(&mut to, ranges),
-            Layout::Columns => match columns::write(&mut to, &mut cuts, space, ranges) {
-                true => {}
-                false => return Ok(None),
-            },
-        }
-        let content = to.into_bytes();
-        if content.len() > INFLATED_BYTES_MAX {
-            return Err(Error::new(
-                Kind::Size,
-                format!("{} bytes inflated", content.len()),
-            ));
-        }
+        let Some((content, cuts)) = lay_out(&header, ranges, layout)? else {
+            return Ok(None);
+        };
         let frame = dictionary::compress(&content, &cuts, packing.level())?;
         Ok(Some((layout, frame)))
     };
@@ -61,8 +48,10 @@ pub fn encode(
         Some(Layout::Columns) | None => attempt(Layout::Columns)?,
     };
     let chosen = match (columns, packing.layout) {
-        (Some(columns), Some(_)) => Some(columns),
-        (Some(columns), None) => {
+        (Some(columns), layout) if layout.is_some() || header.entries() > BOTH_ENTRIES_MAX => {
+            Some(columns)
+        }
+        (Some(columns), _) => {
             let entries = attempt(Layout::Entries)?;
             entries
                 .filter(|entries| entries.1.len() <= columns.1.len())
@@ -72,6 +61,29 @@ pub fn encode(
     };
     let (layout, frame) = chosen.ok_or_else(|| Error::new(Kind::Invalid, "no layout"))?;
     finish(Header { layout, ..header }, mode, &frame)
+}
+
+/// Returns what the frame of a pack holds, for training a dictionary; columns that do not
+/// rebuild give layout 0.
+///
+/// # Errors
+/// As [`encode`].
+pub fn content(
+    space: &SpaceId,
+    mode: &Mode,
+    ranges: &[Range],
+    packing: &Packing,
+) -> Result<Vec<u8>> {
+    let header = plan(space, mode, ranges, packing, &[0; NONCE_LEN])?;
+    let laid_out = match packing.layout {
+        Some(Layout::Entries) => None,
+        _ => lay_out(&header, ranges, Layout::Columns)?,
+    };
+    let laid_out = match laid_out {
+        None => lay_out(&header, ranges, Layout::Entries)?,
+        some => some,
+    };
+    Ok(laid_out.unwrap_or_default().0)
 }
 
 /// Opens a pack whose header was read before from the same `bytes`; `key` for a sealed one.
@@ -147,18 +159,43 @@ fn plan(
         layout: Layout::Entries,
         space: *space,
         epoch,
-        ranges: ranges
-            .iter()
-            .map(|range| Extent {
-                log: range.log_id(space),
-                first: range.first,
-                count: range.entries.len() as u64,
-            })
-            .collect(),
+        ranges: ranges.iter().map(|range| range.extent(space)).collect(),
         nonce,
         left,
         body_at: 0,
     })
+}
+
+/// Returns the content in `layout` and where new blocks should start, or nothing when the
+/// layout does not rebuild the same entries.
+fn lay_out(
+    header: &Header,
+    ranges: &[Range],
+    layout: Layout,
+) -> Result<Option<(Vec<u8>, Vec<usize>)>> {
+    let mut to = Writer::new();
+    to.array(2).array(ranges.len());
+    for range in ranges {
+        write_range(&mut to, header, range);
+    }
+    let mut cuts = vec![to.as_slice().len()];
+    match layout {
+        Layout::Entries => write_entries(&mut to, ranges),
+        Layout::Columns => {
+            if !columns::write(&mut to, &mut cuts, &header.space, ranges) {
+                return Ok(None);
+            }
+        }
+    }
+    let content = to.into_bytes();
+    if content.len() > INFLATED_BYTES_MAX {
+        let what = format!("{} bytes inflated", content.len());
+        return Err(Error::new(Kind::Size, what));
+    }
+    if content.len() < CUT_BYTES_MIN {
+        cuts.clear();
+    }
+    Ok(Some((content, cuts)))
 }
 
 /// Pads, seals and prepends the header.

@@ -26,7 +26,7 @@ mod columns;
 mod header;
 mod range;
 
-pub use self::body::{encode, open};
+pub use self::body::{content, encode, open};
 pub use self::header::{Extent, Header};
 pub use self::range::{ENTRIES_MAX, Range, Verified};
 
@@ -91,8 +91,8 @@ impl Layout {
 pub struct Packing {
     /// The zstd level; 3 in passing, 9 and more in snapshots. Zero means 3.
     pub level: i32,
-    /// The layout; when absent both are tried and the smaller is taken. Columns that do not
-    /// rebuild the same bytes are never used.
+    /// The layout; when absent columns are taken for more than 64 entries, and for fewer the
+    /// smaller of both. Columns that do not rebuild the same bytes are never used.
     pub layout: Option<Layout>,
     /// What a session leaves out; absent in whole packs.
     pub trim: Option<Trim>,

@@ -10,6 +10,7 @@ use crate::ids::{DeviceKey, Digest, Link, LogId, SpaceId};
 use crate::log::chain::{self, RUN_ENTRIES_MAX, Run, Salts, Sort};
 use crate::log::entry::{Body, CONTROL_HEADS_MAX, ENTRY_BYTES_MAX, Entry, ITEMS_MAX, entry_digest};
 use crate::log::item::{ITEM_BYTES_MAX, item_digest};
+use crate::log::pack::header::Extent;
 
 /// The most entries in a pack, and so in a range.
 pub const ENTRIES_MAX: usize = 4_096;
@@ -27,7 +28,8 @@ pub struct Range {
     pub first: u64,
     /// The chain hash before the first entry.
     pub link_before: Link,
-    /// The control heads in force before the first entry changes them.
+    /// The control heads in force before the first entry changes them; vouched for by nobody
+    /// when it does change them.
     pub heads: Vec<Link>,
     /// The seal of the last entry.
     pub seal: [u8; 64],
@@ -65,16 +67,29 @@ impl Range {
         self.first + (self.entries.len() as u64).saturating_sub(1)
     }
 
+    /// Returns what the header of a pack says of the range.
+    #[must_use]
+    pub fn extent(&self, space: &SpaceId) -> Extent {
+        Extent {
+            log: self.log_id(space),
+            first: self.first,
+            count: self.entries.len() as u64,
+        }
+    }
+
     /// Recomputes salts, digests and links, and checks the seal of the last entry.
     ///
     /// # Errors
-    /// `E-SIZE` over a bound; `E-FORMAT` when runs do not cover exactly; `E-BODY` when an entry 0
+    /// `E-SIZE` over a bound; `E-FORMAT` when runs do not cover exactly or heads are out of order; `E-BODY` when an entry 0
     /// does not start its log; `E-SIG` or `E-KEY` when the seal does not hold.
     pub fn verify(&self, space: &SpaceId) -> Result<Vec<Verified>> {
         self.check_shape()?;
         let log = self.log_id(space);
         if self.first == 0 && self.link_before != chain::first_link(space, &log) {
             return Err(self.fault(Kind::Body, self.first, "another start link"));
+        }
+        if self.first == 0 && !self.heads.is_empty() {
+            return Err(self.fault(Kind::Format, self.first, "heads before the start"));
         }
         let mut salts = SaltCursor::new(&self.runs);
         let mut heads: Arc<[Link]> = self.heads.as_slice().into();
