@@ -4,6 +4,7 @@ pub mod clock;
 pub mod codec;
 pub mod crypto;
 pub mod domain;
+pub mod door;
 pub mod error;
 pub mod ids;
 pub mod log;

@@ -75,7 +75,7 @@ record! {
     /// An event that somebody has to see to.
     pub struct Incident = 4, "incident" {
         writers: [R1, R2, R3],
-        check: sealed_kinds_have_no_text,
+        check: sound,
         derive: due,
         /// What it is about.
         16 category: Category, MV t; indexed,
@@ -106,6 +106,21 @@ record! {
         /// The number in the official book, given by an office device.
         29 book_no: i64, OF o,
     }
+}
+
+/// A sealed kind has no text; what is resolved has an outcome, and what is closed a category.
+fn sound(fields: &dyn Fields) -> Result<(), &'static str> {
+    sealed_kinds_have_no_text(fields)?;
+    let state = fields.number("state").and_then(IncidentState::from_number);
+    let is_done = matches!(state, Some(IncidentState::Resolved | IncidentState::Closed));
+    if is_done && fields.all("outcome").is_empty() {
+        return Err("an outcome is required");
+    }
+    let unsorted = fields.number("category") == Some(Category::Unsorted.number());
+    if state == Some(IncidentState::Closed) && unsorted {
+        return Err("a category is required before closing");
+    }
+    Ok(())
 }
 
 /// The strictest clock of all concurrent categories and priorities holds until a person picks.

@@ -121,6 +121,17 @@ pub struct Own {
     pub tail: u64,
 }
 
+/// What came of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Remembered {
+    /// The entry's sequence number.
+    pub seq: u64,
+    /// The first record that it wrote to.
+    pub record: RecordId,
+    /// The caller's note.
+    pub note: i64,
+}
+
 /// What a replica knows by heart.
 #[derive(Debug)]
 pub struct Mind {
@@ -145,7 +156,7 @@ pub struct Mind {
     /// The items that wait.
     pub pending: HashSet<(i64, u32)>,
     /// Recent requests and what came of them.
-    pub requests: HashMap<RequestId, (u64, RecordId)>,
+    pub requests: HashMap<RequestId, Remembered>,
 }
 
 impl Mind {
@@ -363,7 +374,7 @@ impl Mind {
             let last = usize::try_from(tail - 1 - segment.first).unwrap_or(usize::MAX);
             hlc = segment.entries.get(last).map_or(hlc, |entry| entry.hlc);
         }
-        let sql = "SELECT at, bytes, request, record FROM entry WHERE at >= ? AND at < ? \
+        let sql = "SELECT at, bytes, request, record, note FROM entry WHERE at >= ? AND at < ? \
                    ORDER BY at";
         let mut statement = connection.prepare_cached(sql)?;
         let mut rows = statement.query([logs::at(row.no, 0), logs::at(row.no + 1, 0)])?;
@@ -372,7 +383,14 @@ impl Mind {
             let (_, seq) = logs::parts(found.get(0)?);
             let bytes = found.get_ref(1)?.as_blob().unwrap_or_default();
             if let (Some(request), Some(record)) = (found.get(2)?, found.get(3)?) {
-                self.requests.insert(request, (seq, record));
+                self.requests.insert(
+                    request,
+                    Remembered {
+                        seq,
+                        record,
+                        note: found.get(4)?,
+                    },
+                );
             }
             if seq < row.next {
                 continue;

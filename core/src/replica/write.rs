@@ -5,7 +5,7 @@
 
 use rusqlite::{Transaction, params};
 
-use super::mind::{Identity, Mind, Own};
+use super::mind::{Identity, Mind, Own, Remembered};
 use super::step::{Incoming, Step};
 use super::{Changed, Replica};
 use crate::clock::{Env, Hlc};
@@ -35,6 +35,8 @@ pub struct Written {
     pub records: Vec<RecordId>,
     /// What changed in the views.
     pub changed: Vec<Changed>,
+    /// The caller's note.
+    pub note: i64,
 }
 
 /// An entry that was encoded and linked, with what the views need of it.
@@ -143,46 +145,62 @@ impl Replica {
         })
     }
 
-    /// Writes one entry of `items`, durably; the items are those that `make` returns when it sees
-    /// the store inside the transaction.
+    /// Writes one entry, durably; its items are those that `make` returns when it sees the store
+    /// inside the transaction, with a note to remember under the request. Without items nothing
+    /// is written.
     ///
     /// # Errors
     /// What `make` returns; `E-CHANGE-BIG` over a bound; `E-FULL`, `E-IO` and the like.
     pub fn write(
         &mut self,
         request: Option<RequestId>,
-        make: impl FnOnce(&Transaction<'_>, &Mind) -> Result<Vec<Item>>,
-    ) -> Result<Written> {
+        make: impl FnOnce(&Transaction<'_>, &Mind) -> Result<(Vec<Item>, i64)>,
+    ) -> Result<Option<Written>> {
         let before = self
             .mind
             .own
             .as_ref()
             .map(|own| self.mind.logs[own.index].row.next);
         let outcome = self.transact(|transaction, mind, env| {
-            let items = make(transaction, mind)?;
             ready(transaction, mind, env)?;
+            let (items, note) = make(transaction, mind)?;
+            if items.is_empty() {
+                return Ok(None);
+            }
             let appended = append(transaction, mind, env, &items)?;
             let no = own_row(mind)?.no;
-            let sql = "INSERT INTO entry (at, bytes, request, record) VALUES (?, ?, ?, ?)";
-            let written = absorb(transaction, mind, &items, &appended)?;
+            let written = Written {
+                note,
+                ..absorb(transaction, mind, &items, &appended)?
+            };
+            let sql = "INSERT INTO entry (at, bytes, request, record, note) \
+                       VALUES (?, ?, ?, ?, ?)";
             transaction.prepare_cached(sql)?.execute(params![
                 logs::at(no, written.seq),
                 appended.chained.bytes,
                 request,
-                written.records.first()
+                written.records.first(),
+                note
             ])?;
             seal_if_due(transaction, mind)?;
-            Ok(written)
+            Ok(Some(written))
         });
         match outcome {
-            Ok(written) => {
+            Ok(Some(written)) => {
                 if let (Some(request), Some(record)) = (request, written.records.first()) {
-                    self.mind.requests.insert(request, (written.seq, *record));
+                    let remembered = Remembered {
+                        seq: written.seq,
+                        record: *record,
+                        note: written.note,
+                    };
+                    self.mind.requests.insert(request, remembered);
                 }
-                Ok(written)
+                Ok(Some(written))
             }
-            Err(error) if error.kind == Kind::Io => self.look_again(before, request, error),
-            Err(error) => Err(error),
+            Err(error) if error.kind == Kind::Io => {
+                self.look_again(before, request, error).map(Some)
+            }
+            other => other,
         }
     }
 
@@ -196,12 +214,13 @@ impl Replica {
         let found = request.and_then(|request| self.mind.requests.get(&request));
         let own = self.mind.own.as_ref();
         match (found, own) {
-            (Some((seq, record)), Some(own)) if Some(*seq) >= before => Ok(Written {
-                seq: *seq,
+            (Some(found), Some(own)) if Some(found.seq) >= before => Ok(Written {
+                seq: found.seq,
                 hlc: own.hlc,
                 clock_suspect: false,
-                records: vec![*record],
+                records: vec![found.record],
                 changed: Vec::new(),
+                note: found.note,
             }),
             _ => Err(error),
         }
@@ -241,6 +260,7 @@ impl Replica {
                     clock_suspect: appended.clock_suspect,
                     records,
                     changed: Vec::new(),
+                    note: 0,
                 }));
                 entries.push(chained);
             }
@@ -476,6 +496,7 @@ fn absorb(
         clock_suspect: appended.clock_suspect,
         records,
         changed: step.finish()?,
+        note: 0,
     })
 }
 

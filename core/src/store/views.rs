@@ -6,6 +6,8 @@
 //! reads back as the same state (but for stamps of values without rivals). Must not know: any one
 //! record type, the logs.
 
+use std::collections::BTreeMap;
+
 use rusqlite::types::{ToSqlOutput, Value as Sql, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params, params_from_iter};
 
@@ -60,6 +62,8 @@ pub struct Stored {
     pub flags: i64,
     /// What it says.
     pub state: State,
+    /// The derived values that its row holds, by field name.
+    pub derived: BTreeMap<&'static str, Value>,
 }
 
 /// The SQL of one record type, made once.
@@ -240,11 +244,14 @@ impl View {
                 continue;
             };
             match field.merge {
-                Merge::DE | Merge::CN => {}
+                Merge::DE => {
+                    stored.derived.insert(field.name, value);
+                }
+                Merge::CN => {}
                 Merge::FS => {
                     // With one tip its key does not matter: the next transition has seen it.
-                    if let (Value::Int(state), true) = (&value, true) {
-                        let tips = [(ElementKey::default(), *state)];
+                    if let Value::Int(state) = value {
+                        let tips = [(ElementKey::default(), state)];
                         stored.state.tips.insert(field.number, tips.into());
                     }
                 }
@@ -263,6 +270,43 @@ impl View {
             }
         }
         Ok((stored, row.get(2)?))
+    }
+
+    /// Reads rows with their columns only, as lists show them; `tail` follows the `FROM`.
+    ///
+    /// # Errors
+    /// `E-DBPAGE` and the like.
+    pub fn rows(
+        &self,
+        connection: &Connection,
+        tail: &str,
+        values: &mut dyn Iterator<Item = ToSqlOutput<'static>>,
+    ) -> Result<Vec<Stored>> {
+        let mut statement = connection.prepare_cached(&format!("{}{tail}", self.select))?;
+        let mut rows = statement.query(params_from_iter(values))?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            let (mut stored, log_no) = self.read_row(row)?;
+            stored.log = log_of(connection, log_no)?;
+            found.push(stored);
+        }
+        Ok(found)
+    }
+
+    /// Returns the rows that match a search expression, newest row first.
+    ///
+    /// # Errors
+    /// `E-DBPAGE` and the like.
+    pub fn matching(&self, connection: &Connection, wanted: &str, most: usize) -> Result<Vec<i64>> {
+        let table = self.of.name;
+        let sql = format!(
+            "SELECT rowid FROM \"{table}_search\" WHERE \"{table}_search\" MATCH ? \
+             ORDER BY rowid DESC LIMIT ?"
+        );
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let mut statement = connection.prepare_cached(&sql)?;
+        let rows = statement.query_map(params![wanted, most], |row| row.get(0))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
     fn load_rivals(&self, connection: &Connection, rid: i64, state: &mut State) -> Result<()> {
@@ -790,7 +834,9 @@ fn to_sql(value: Value) -> Sql {
     }
 }
 
-fn from_sql(ty: &Type, value: ValueRef<'_>) -> Option<Value> {
+/// Reads a column back; none for null.
+#[must_use]
+pub fn from_sql(ty: &Type, value: ValueRef<'_>) -> Option<Value> {
     match (ty, value) {
         (Type::Bool, ValueRef::Integer(number)) => Some(Value::Bool(number != 0)),
         (_, ValueRef::Integer(number)) => Some(Value::Int(number)),

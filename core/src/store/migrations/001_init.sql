@@ -20,12 +20,14 @@ CREATE TABLE log (
     heads  BLOB NOT NULL
 );
 
--- The newest entries of the own log, one row each: a tap writes here.
+-- The newest entries of the own log, one row each: a tap writes here, with the request that it
+-- answers, its record and the caller's note of what became of it.
 CREATE TABLE entry (
     at      INTEGER PRIMARY KEY,
     bytes   BLOB NOT NULL,
     request BLOB,
-    record  BLOB
+    record  BLOB,
+    note    INTEGER
 );
 
 -- Runs of entries, compressed together; `link` and `heads` are those before the first.

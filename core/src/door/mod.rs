@@ -1,0 +1,593 @@
+//! The one door: everything above the core goes through [`Tuquan`], with few verbs.
+//!
+//! `apply` is the only way to change anything; reads never wait for a writer; a tap goes before
+//! bulk work. Must not know: sockets, files outside of the store's folder, the system's clock.
+
+pub mod code;
+pub mod command;
+pub mod gate;
+pub mod query;
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use self::command::{Command, Effect, Planned, Planner};
+use self::gate::{Gate, Readers};
+use self::query::{Answer, Count, Counts, List, MemberDevice, Page, Query, Record, Search};
+use crate::clock::Env;
+use crate::error::{Error, Kind, Result};
+use crate::ids::{DeviceKey, LogId, PersonId, RecordId, RequestId, SpaceId, to_hex};
+use crate::log::item::{Place, natural_id};
+use crate::record::declare::{Declaration, Role};
+use crate::replica::mind::Mind;
+use crate::replica::rebuild::Checked;
+use crate::replica::{Changed, Replica};
+use crate::store::open::{Location, Lock, check_key, lock};
+use crate::store::views::{self, View};
+use crate::team::members::Members;
+
+/// How many entries one step of bulk work writes.
+const BATCH: usize = 500;
+/// How many changes wait to be asked for before the oldest are dropped.
+const CHANGES_MAX: usize = 4_096;
+
+/// How to open a store.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where the store is and its key.
+    pub location: Location,
+    /// The record types; [`crate::domain::DORMITORY`] unless an embedder adds some.
+    pub schema: &'static [&'static Declaration],
+}
+
+impl Config {
+    /// Opens the dormitory's record types at `location`.
+    #[must_use]
+    pub fn new(location: Location) -> Self {
+        Self {
+            location,
+            schema: crate::domain::DORMITORY,
+        }
+    }
+}
+
+/// What became of a command.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Applied {
+    /// The record.
+    pub record: RecordId,
+    /// What became of it.
+    pub effect: Effect,
+    /// The own log's entry that says so; none when nothing was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<EntryAt>,
+    /// Whether the phone's clock looks wrong (W-CLOCK); the entry is saved all the same.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub clock_suspect: bool,
+}
+
+/// Where an entry stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct EntryAt {
+    /// The log.
+    pub log: LogId,
+    /// The sequence number.
+    pub seq: u64,
+}
+
+/// Who this device is.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct DeviceInfo {
+    /// The device.
+    pub device: DeviceKey,
+    /// The person whose device it is.
+    pub person: PersonId,
+    /// The team, once the device is in one.
+    pub space: Option<SpaceId>,
+    /// The domain role, `R1` to `R3`.
+    pub role: Option<String>,
+    /// The own data log, once something was written.
+    pub log: Option<LogId>,
+}
+
+/// Sizes and counts of a store.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Stats {
+    /// Entries of all data logs.
+    pub entries: u64,
+    /// Logs.
+    pub logs: u64,
+    /// Records by type.
+    pub records: Vec<(String, u64)>,
+    /// Records with values to choose from.
+    pub conflicts: u64,
+    /// Items that wait for another one.
+    pub pending: u64,
+    /// Items that cannot be read.
+    pub damaged: u64,
+    /// Packs that wait for a key, an author or a team list.
+    pub held: u64,
+    /// Bytes of the database.
+    pub bytes: u64,
+}
+
+/// One open store. Cheap to share between threads.
+#[derive(Debug)]
+pub struct Tuquan {
+    writer: Gate<Replica>,
+    readers: Readers,
+    views: Arc<Vec<View>>,
+    members: RwLock<Arc<Members>>,
+    changes: Mutex<VecDeque<Changed>>,
+    _lock: Lock,
+}
+
+impl Tuquan {
+    /// Opens a store, which is made if it does not exist.
+    ///
+    /// # Errors
+    /// `E-BUSY`, `E-DBKEY`, `E-DBPAGE`, `E-DBNEWER`, `E-IO`; nothing was changed then.
+    pub fn open(config: Config, env: Env) -> Result<Self> {
+        let lock = lock(&config.location)?;
+        check_key(&config.location)?;
+        let replica = Replica::open(config.location.clone(), config.schema, env)?;
+        Ok(Self {
+            views: Arc::clone(&replica.mind.views),
+            members: RwLock::new(Arc::clone(&replica.mind.members)),
+            changes: Mutex::default(),
+            readers: Readers::new(config.location),
+            writer: Gate::new(replica),
+            _lock: lock,
+        })
+    }
+
+    /// Makes this device's identity and founds a team with it as admin.
+    ///
+    /// # Errors
+    /// `E-INVALID` when that was done before; of the store.
+    pub fn found(&self) -> Result<DeviceInfo> {
+        self.bulk(|replica| {
+            if replica.mind.identity.is_none() {
+                replica.init()?;
+            }
+            replica.found()
+        })?;
+        self.device()
+    }
+
+    /// Makes this device's identity, to join a team with.
+    ///
+    /// # Errors
+    /// `E-INVALID` when that was done before; of the store.
+    pub fn init(&self) -> Result<DeviceInfo> {
+        self.bulk(Replica::init)?;
+        self.device()
+    }
+
+    /// Tells who this device is.
+    ///
+    /// # Errors
+    /// `E-NOTREADY` before [`Tuquan::init`] or [`Tuquan::found`].
+    pub fn device(&self) -> Result<DeviceInfo> {
+        let replica = self.writer.tap();
+        let identity = replica.mind.identity()?;
+        let device = identity.secret.device_key();
+        let member = replica.mind.members.devices.get(&device);
+        let own = replica.mind.own.as_ref();
+        Ok(DeviceInfo {
+            device,
+            person: identity.person,
+            space: identity.space,
+            role: member
+                .and_then(|member| member.role)
+                .map(|role| format!("{role:?}")),
+            log: own.map(|own| replica.mind.logs[own.index].row.id),
+        })
+    }
+
+    /// Lists the member devices.
+    ///
+    /// # Errors
+    /// `E-NOTREADY` before there is a device identity.
+    pub fn members(&self) -> Result<Vec<MemberDevice>> {
+        let this = self.device()?.device;
+        let members = self.members.read().unwrap_or_else(PoisonError::into_inner);
+        let role = |role: Option<Role>| role.map_or_else(String::new, |role| format!("{role:?}"));
+        Ok(members
+            .devices
+            .iter()
+            .map(|(device, member)| MemberDevice {
+                device: *device,
+                role: role(member.role),
+                is_this: *device == this,
+            })
+            .collect())
+    }
+
+    /// Does one command, durably: when this returns, it is saved on this phone.
+    ///
+    /// A repeated request id returns the first answer and writes nothing.
+    ///
+    /// # Errors
+    /// `E-INVALID`, `E-ROLE`, `E-NOTFOUND`, `E-CHANGE-BIG` for the command; `E-FULL` means NOT
+    /// saved; `E-IO` means not sure, and looked up again before it is returned.
+    pub fn apply(&self, request: RequestId, command: &Command) -> Result<Applied> {
+        let mut replica = self.writer.tap();
+        if let Some(answer) = repeated(&replica.mind, &request) {
+            return Ok(answer);
+        }
+        let now_ms = replica.env.clock.now_ms();
+        let role = role_of(&replica.mind)?;
+        let mut unchanged = None;
+        let written = replica.write(Some(request), |transaction, mind| {
+            let planner = Planner {
+                transaction,
+                mind,
+                step: None,
+                now_ms,
+                role,
+            };
+            let planned = planner.plan(command)?;
+            if planned.items.is_empty() {
+                unchanged = planned.record;
+            }
+            Ok((planned.items, effect_number(planned.effect)))
+        })?;
+        let log = own_log(&replica.mind)?;
+        drop(replica);
+        let Some(written) = written else {
+            let record = unchanged.ok_or_else(|| Error::new(Kind::Invalid, "nothing to do"))?;
+            let effect = Effect::Unchanged;
+            return Ok(Applied {
+                record,
+                effect,
+                entry: None,
+                clock_suspect: false,
+            });
+        };
+        self.note_changes(written.changed.clone());
+        Ok(Applied {
+            record: written.records.first().copied().unwrap_or_default(),
+            effect: effect_of(written.note),
+            entry: Some(EntryAt {
+                log,
+                seq: written.seq,
+            }),
+            clock_suspect: written.clock_suspect,
+        })
+    }
+
+    /// Does many commands in steps of one transaction each, letting taps go first; a command that
+    /// is refused stops only itself.
+    ///
+    /// # Errors
+    /// Of the store; whole steps before it are kept.
+    pub fn apply_many(
+        &self,
+        commands: &[Command],
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<Vec<Result<Applied>>> {
+        let mut outcomes = Vec::with_capacity(commands.len());
+        for batch in commands.chunks(BATCH) {
+            outcomes.extend(self.apply_batch(batch)?);
+            progress(outcomes.len());
+        }
+        Ok(outcomes)
+    }
+
+    fn apply_batch(&self, batch: &[Command]) -> Result<Vec<Result<Applied>>> {
+        let mut replica = self.writer.bulk();
+        let now_ms = replica.env.clock.now_ms();
+        let role = role_of(&replica.mind)?;
+        let mut planned: Vec<Result<(Option<RecordId>, Effect)>> = Vec::with_capacity(batch.len());
+        let written = replica.write_many(batch.len(), |index, transaction, mind, step| {
+            let planner = Planner {
+                transaction,
+                mind,
+                step: Some(step),
+                now_ms,
+                role,
+            };
+            match planner.plan(&batch[index]) {
+                Ok(Planned {
+                    items,
+                    record,
+                    effect,
+                }) => {
+                    planned.push(Ok((record, effect)));
+                    Ok(items)
+                }
+                Err(error) if is_refusal(error.kind) => {
+                    planned.push(Err(error));
+                    Ok(Vec::new())
+                }
+                Err(error) => Err(error),
+            }
+        })?;
+        let log = own_log(&replica.mind)?;
+        drop(replica);
+        let mut outcomes = Vec::with_capacity(batch.len());
+        for (planned, written) in planned.into_iter().zip(written) {
+            outcomes.push(planned.map(|(record, effect)| {
+                let first = written
+                    .as_ref()
+                    .and_then(|written| written.records.first().copied());
+                let entry = written.as_ref().map(|written| EntryAt {
+                    log,
+                    seq: written.seq,
+                });
+                let clock_suspect = written
+                    .as_ref()
+                    .is_some_and(|written| written.clock_suspect);
+                if let Some(written) = written {
+                    self.note_changes(written.changed);
+                }
+                let record = first.or(record).unwrap_or_default();
+                Applied {
+                    record,
+                    effect,
+                    entry,
+                    clock_suspect,
+                }
+            }));
+        }
+        Ok(outcomes)
+    }
+
+    /// Returns the id that a natural key names in this team.
+    ///
+    /// # Errors
+    /// `E-INVALID` for an unknown record type, `E-NOTREADY` outside of a team.
+    pub fn natural(&self, kind: &str, key: &str) -> Result<RecordId> {
+        let view = query::view_named(&self.views, kind)?;
+        let space = self.writer.tap().mind.space()?;
+        Ok(natural_id(
+            &space,
+            view.of.kind,
+            &crate::record::plain::clean(key),
+        ))
+    }
+
+    /// Answers a query.
+    ///
+    /// # Errors
+    /// `E-INVALID` for unknown names; of the store.
+    pub fn query(&self, query: &Query) -> Result<Answer> {
+        Ok(match query {
+            Query::List(list) => Answer::Page(self.list(list)?),
+            Query::Get { record } => Answer::Record(self.get(record)?.map(Box::new)),
+            Query::Search(search) => Answer::Records(self.search(search)?),
+            Query::Conflicts { limit } => Answer::Records(self.conflicts(*limit)?),
+            Query::Counts(counts) => Answer::Counts(self.counts(counts)?),
+        })
+    }
+
+    /// Returns a page of records, newest first.
+    ///
+    /// # Errors
+    /// As [`Tuquan::query`].
+    pub fn list(&self, list: &List) -> Result<Page> {
+        self.readers
+            .read(|connection| query::list(connection, &self.views, list))
+    }
+
+    /// Returns one record with all that it says.
+    ///
+    /// # Errors
+    /// As [`Tuquan::query`].
+    pub fn get(&self, record: &RecordId) -> Result<Option<Record>> {
+        self.readers
+            .read(|connection| query::get(connection, &self.views, record))
+    }
+
+    /// Returns the records that hold all the words.
+    ///
+    /// # Errors
+    /// As [`Tuquan::query`].
+    pub fn search(&self, search: &Search) -> Result<Vec<Record>> {
+        self.readers
+            .read(|connection| query::search(connection, &self.views, search))
+    }
+
+    /// Returns the records that a person must choose for.
+    ///
+    /// # Errors
+    /// As [`Tuquan::query`].
+    pub fn conflicts(&self, limit: u32) -> Result<Vec<Record>> {
+        self.readers
+            .read(|connection| query::conflicts(connection, &self.views, limit))
+    }
+
+    /// Counts records by fields and week.
+    ///
+    /// # Errors
+    /// As [`Tuquan::query`].
+    pub fn counts(&self, counts: &Counts) -> Result<Vec<Count>> {
+        self.readers
+            .read(|connection| query::counts(connection, &self.views, counts))
+    }
+
+    /// Returns the code that people say to each other, such as `B2-261105-K7F`.
+    ///
+    /// # Errors
+    /// Of the store.
+    pub fn code(&self, record: &Record) -> Result<String> {
+        self.readers
+            .read(|connection| code::of(connection, &self.views, record))
+    }
+
+    /// Returns the hash over all views, in hexadecimal: equal on replicas with equal entries.
+    ///
+    /// # Errors
+    /// Of the store.
+    pub fn view_hash(&self) -> Result<String> {
+        self.readers
+            .read(|connection| Ok(to_hex(&views::hash_all(connection, &self.views)?)))
+    }
+
+    /// Returns sizes and counts.
+    ///
+    /// # Errors
+    /// Of the store.
+    pub fn stats(&self) -> Result<Stats> {
+        let logs: Vec<u64> = {
+            let replica = self.writer.tap();
+            replica.mind.logs.iter().map(|log| log.row.next).collect()
+        };
+        self.readers.read(|connection| {
+            let number = |sql: &str| -> Result<u64> {
+                Ok(connection
+                    .query_row(sql, [], |row| row.get::<_, i64>(0))?
+                    .cast_unsigned())
+            };
+            let (mut records, mut conflicts) = (Vec::new(), 0);
+            for view in self.views.iter() {
+                let name = view.of.name;
+                let count = number(&format!("SELECT count(*) FROM \"{name}\""))?;
+                let open = views::FLAG_CONFLICT;
+                conflicts += number(&format!(
+                    "SELECT count(*) FROM \"{name}\" WHERE flags & {open}"
+                ))?;
+                records.push((name.to_owned(), count));
+            }
+            let pages = number("PRAGMA page_count")?;
+            // SQLCipher answers this one with a text.
+            let page_size = number("SELECT CAST(page_size AS INTEGER) FROM pragma_page_size")?;
+            Ok(Stats {
+                entries: logs.iter().sum(),
+                logs: logs.len() as u64,
+                records,
+                conflicts,
+                pending: number("SELECT count(*) FROM pending")?,
+                damaged: number("SELECT count(*) FROM damaged")?,
+                held: number("SELECT count(*) FROM held")?,
+                bytes: pages * page_size,
+            })
+        })
+    }
+
+    /// Takes the oldest change that was not asked for yet.
+    pub fn next_change(&self) -> Option<Changed> {
+        self.changes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop_front()
+    }
+
+    /// Checks every page, rebuilds the views from the entries and compares them.
+    ///
+    /// # Errors
+    /// Of the store.
+    pub fn doctor(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<Checked> {
+        self.readers.close();
+        self.bulk(|replica| replica.doctor(progress))
+    }
+
+    /// Writes out what waits in memory and the write-ahead log; the store can then be closed by
+    /// dropping it, or used on.
+    ///
+    /// # Errors
+    /// Of the store.
+    pub fn pause(&self) -> Result<()> {
+        self.readers.close();
+        self.bulk(|replica| {
+            if replica.mind.own.is_some() {
+                replica.seal()?;
+            }
+            let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
+            replica.connection.query_row(sql, [], |_| Ok(()))?;
+            Ok(())
+        })
+    }
+
+    /// Reads from the views on a connection of its own: for figures.
+    ///
+    /// # Errors
+    /// What `read` returns.
+    pub fn read<T>(
+        &self,
+        read: impl FnOnce(&rusqlite::Connection, &[View]) -> Result<T>,
+    ) -> Result<T> {
+        self.readers
+            .read(|connection| read(connection, &self.views))
+    }
+
+    /// Runs one step of bulk work on the replica: a message of a session, a bundle, a grant. Taps
+    /// that wait go first; changes are noted.
+    ///
+    /// # Errors
+    /// What `act` returns.
+    pub fn bulk<T>(&self, act: impl FnOnce(&mut Replica) -> Result<T>) -> Result<T> {
+        let mut replica = self.writer.bulk();
+        let outcome = act(&mut replica);
+        let members = Arc::clone(&replica.mind.members);
+        drop(replica);
+        *self.members.write().unwrap_or_else(PoisonError::into_inner) = members;
+        outcome
+    }
+
+    /// Adds changes for [`Tuquan::next_change`].
+    pub fn note_changes(&self, changed: Vec<Changed>) {
+        let mut changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        changes.extend(changed);
+        while changes.len() > CHANGES_MAX {
+            changes.pop_front();
+        }
+    }
+}
+
+fn own_log(mind: &Mind) -> Result<LogId> {
+    let own = mind.own.as_ref();
+    let own = own.ok_or_else(|| Error::new(Kind::NotReady, "the data log is not open"))?;
+    Ok(mind.logs[own.index].row.id)
+}
+
+fn role_of(mind: &Mind) -> Result<Role> {
+    mind.space()?;
+    let device = mind.identity()?.secret.device_key();
+    let role = mind.members.check_writer(&device)?.role;
+    role.ok_or_else(|| Error::new(Kind::Newer, "this device's role is of a newer version"))
+}
+
+fn repeated(mind: &Mind, request: &RequestId) -> Option<Applied> {
+    let remembered = mind.requests.get(request)?;
+    let own = mind.own.as_ref()?;
+    let place = Place {
+        log: mind.logs[own.index].row.id,
+        seq: remembered.seq,
+        index: 0,
+    };
+    Some(Applied {
+        record: remembered.record,
+        effect: effect_of(remembered.note),
+        entry: Some(EntryAt {
+            log: place.log,
+            seq: place.seq,
+        }),
+        clock_suspect: false,
+    })
+}
+
+fn effect_number(effect: Effect) -> i64 {
+    match effect {
+        Effect::Created => 1,
+        Effect::Changed => 2,
+        Effect::Unchanged => 3,
+    }
+}
+
+fn effect_of(number: i64) -> Effect {
+    match number {
+        1 => Effect::Created,
+        2 => Effect::Changed,
+        _ => Effect::Unchanged,
+    }
+}
+
+/// Tells whether an error refuses one command and not the whole step.
+fn is_refusal(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Invalid | Kind::Role | Kind::NotFound | Kind::ChangeTooBig | Kind::Format
+    )
+}

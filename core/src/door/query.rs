@@ -1,0 +1,522 @@
+//! Queries and their answers, as plain data; they read on their own connection and never wait for
+//! a writer.
+//!
+//! Lists are keyset pages: the key of the last row leads to the next page, however many rows came
+//! in between. Must not know: who asks.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, params_from_iter};
+
+use crate::codec::Value;
+use crate::error::{Error, Kind, Result};
+use crate::ids::{DeviceKey, LogId, RecordId};
+use crate::record::declare::{Declaration, Field, Merge, Type};
+use crate::record::plain::{Plain, element_type, field_named, from_value, to_value};
+use crate::store::search;
+use crate::store::views::{
+    self, FLAG_CLOCK, FLAG_CONCURRENT, FLAG_CONFLICT, FLAG_DAMAGED, Stored, View, WHEN, bind,
+};
+
+/// The most rows of one page.
+pub const PAGE_ROWS_MAX: u32 = 500;
+/// Vietnam's offset from UTC, in ms; reports and weeks are in it.
+pub const OFFSET_MS: i64 = 7 * 3_600_000;
+
+/// One question, as plain data.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Query {
+    /// A page of records, newest first.
+    List(List),
+    /// One record with all that it says.
+    Get {
+        /// The record.
+        record: RecordId,
+    },
+    /// Records by words, exact accents first.
+    Search(Search),
+    /// Records with values to choose from.
+    Conflicts {
+        /// The most rows.
+        limit: u32,
+    },
+    /// How many records by fields.
+    Counts(Counts),
+}
+
+/// Which page of which records.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct List {
+    /// The record type's name.
+    pub kind: String,
+    /// Fields that must have these values.
+    pub filter: BTreeMap<String, Plain>,
+    /// Not before this time, in ms.
+    pub from_ms: Option<i64>,
+    /// Before this time, in ms.
+    pub to_ms: Option<i64>,
+    /// The key that the page before ended with.
+    pub after: Option<PageKey>,
+    /// The most rows, up to [`PAGE_ROWS_MAX`].
+    pub limit: u32,
+}
+
+/// Where a page ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct PageKey {
+    /// The time of the last row, in ms.
+    pub when_ms: i64,
+    /// The local number of the last row.
+    pub row: i64,
+}
+
+/// What to look for.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct Search {
+    /// What a person typed, with accents or without.
+    pub text: String,
+    /// Only this record type.
+    pub kind: Option<String>,
+    /// The most hits.
+    pub limit: u32,
+}
+
+/// What to count by.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct Counts {
+    /// The record type's name.
+    pub kind: String,
+    /// Up to two fields.
+    pub by: Vec<String>,
+    /// By week too: the ms of each week's Monday 00:00, +07:00.
+    pub by_week: bool,
+    /// Not before this time, in ms.
+    pub from_ms: Option<i64>,
+    /// Before this time, in ms.
+    pub to_ms: Option<i64>,
+}
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// A page.
+    Page(Page),
+    /// A record; none when it is not here.
+    Record(Option<Box<Record>>),
+    /// Rows, such as hits.
+    Records(Vec<Record>),
+    /// Counts.
+    Counts(Vec<Count>),
+}
+
+/// A page of records.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub struct Page {
+    /// The rows, newest first.
+    pub rows: Vec<Record>,
+    /// What leads to the next page; none at the end.
+    pub next: Option<PageKey>,
+}
+
+/// A record as a screen shows it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Record {
+    /// The record type's name.
+    pub kind: String,
+    /// The id.
+    pub record: RecordId,
+    /// When it happened if known, else when it was saved, in ms.
+    pub when_ms: i64,
+    /// When it was saved, in ms, by the clock of the phone that saved it.
+    pub saved_ms: i64,
+    /// The log that created it.
+    pub log: LogId,
+    /// Single values by field name.
+    pub fields: BTreeMap<String, Plain>,
+    /// Elements of sets and lists, where the whole record was asked for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub lists: BTreeMap<String, Vec<Element>>,
+    /// The fields that a person must pick for, with the values to choose from.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub conflicts: BTreeMap<String, Vec<Plain>>,
+    /// Whether somebody must choose between values.
+    pub in_conflict: bool,
+    /// Whether two people wrote a last-writer field at once.
+    pub concurrent: bool,
+    /// Whether the clock that saved it looks wrong.
+    pub clock_suspect: bool,
+    /// Whether parts of it are damaged or over the bounds.
+    pub damaged: bool,
+}
+
+/// One element of a set or list.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Element {
+    /// Its key: what a strike names.
+    pub key: String,
+    /// When it was saved, in ms.
+    pub saved_ms: i64,
+    /// What it says.
+    pub value: Plain,
+    /// Whether a later entry struck it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub struck: bool,
+}
+
+/// One cell of counts.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Count {
+    /// The values counted by, in the order asked for; none where a record has none.
+    pub by: Vec<Option<Plain>>,
+    /// The Monday of the week, in ms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub week_ms: Option<i64>,
+    /// How many.
+    pub count: u64,
+}
+
+/// Finds the view of a record type by name.
+///
+/// # Errors
+/// `E-INVALID` when there is none.
+pub fn view_named<'v>(views: &'v [View], name: &str) -> Result<&'v View> {
+    let found = views.iter().find(|view| view.of.name == name);
+    found.ok_or_else(|| Error::new(Kind::Invalid, format!("no record type {name}")))
+}
+
+/// Returns a page of records, newest first.
+///
+/// # Errors
+/// `E-INVALID` for unknown names; of the store.
+pub fn list(connection: &Connection, views: &[View], list: &List) -> Result<Page> {
+    let view = view_named(views, &list.kind)?;
+    let limit = list.limit.clamp(1, PAGE_ROWS_MAX);
+    let mut conditions = Vec::new();
+    let mut values: Vec<Value> = Vec::new();
+    for (name, plain) in &list.filter {
+        let field = field_named(view.of, name)?;
+        if !field.is_column() {
+            return Err(Error::new(
+                Kind::Invalid,
+                format!("{name} cannot be filtered by"),
+            ));
+        }
+        conditions.push(format!("\"{name}\" = ?"));
+        values.push(to_value(&field.ty, plain)?);
+    }
+    if let Some(from_ms) = list.from_ms {
+        conditions.push(format!("{WHEN} >= ?"));
+        values.push(Value::Int(from_ms));
+    }
+    if let Some(to_ms) = list.to_ms {
+        conditions.push(format!("{WHEN} < ?"));
+        values.push(Value::Int(to_ms));
+    }
+    if let Some(after) = list.after {
+        conditions.push(format!("({WHEN} <= ? AND ({WHEN} < ? OR rid < ?))"));
+        values.extend([
+            Value::Int(after.when_ms),
+            Value::Int(after.when_ms),
+            Value::Int(after.row),
+        ]);
+    }
+    values.push(Value::Int(i64::from(limit)));
+    let place = if conditions.is_empty() {
+        String::new()
+    } else {
+        " WHERE ".to_owned()
+    };
+    let tail = format!(
+        "{place}{} ORDER BY {WHEN} DESC, rid DESC LIMIT ?",
+        conditions.join(" AND ")
+    );
+    let stored = view.rows(connection, &tail, &mut values.into_iter().map(bind))?;
+    let next = match stored.last() {
+        Some(last) if stored.len() == limit as usize => Some(PageKey {
+            when_ms: when_ms(view.of, last),
+            row: last.rid.unwrap_or_default(),
+        }),
+        _ => None,
+    };
+    Ok(Page {
+        rows: stored.iter().map(|stored| row(view.of, stored)).collect(),
+        next,
+    })
+}
+
+/// Returns one record with all that it says.
+///
+/// # Errors
+/// Of the store.
+pub fn get(connection: &Connection, views: &[View], id: &RecordId) -> Result<Option<Record>> {
+    for view in views {
+        if let Some(stored) = view.load(connection, id)? {
+            return Ok(Some(whole(view.of, &stored)));
+        }
+    }
+    Ok(None)
+}
+
+/// Returns records that hold all the words, exact accents first, then newest first.
+///
+/// # Errors
+/// `E-INVALID` for an unknown record type; of the store.
+pub fn search(connection: &Connection, views: &[View], asked: &Search) -> Result<Vec<Record>> {
+    let Some(query) = search::query(&asked.text) else {
+        return Ok(Vec::new());
+    };
+    let limit = usize::try_from(asked.limit.clamp(1, PAGE_ROWS_MAX)).unwrap_or_default();
+    if let Some(kind) = &asked.kind {
+        view_named(views, kind)?;
+    }
+    let searched = views.iter().filter(|view| {
+        view.has_search() && asked.kind.as_ref().is_none_or(|kind| kind == view.of.name)
+    });
+    let mut hits = Vec::new();
+    for view in searched {
+        let exact = match &query.exact {
+            Some(exact) => view.matching(connection, exact, limit)?,
+            None => Vec::new(),
+        };
+        let mut rids: Vec<(bool, i64)> = exact.iter().map(|rid| (true, *rid)).collect();
+        if rids.len() < limit {
+            let folded = view.matching(connection, &query.folded, limit)?;
+            rids.extend(
+                folded
+                    .into_iter()
+                    .filter(|rid| !exact.contains(rid))
+                    .map(|r| (false, r)),
+            );
+        }
+        for (is_exact, rid) in rids.into_iter().take(limit) {
+            let tail = " WHERE rid = ?";
+            let stored = view.rows(
+                connection,
+                tail,
+                &mut std::iter::once(bind(Value::Int(rid))),
+            )?;
+            hits.extend(stored.iter().map(|stored| (is_exact, row(view.of, stored))));
+        }
+    }
+    hits.sort_by_key(|(exact, record)| std::cmp::Reverse((*exact, record.when_ms)));
+    Ok(hits
+        .into_iter()
+        .take(limit)
+        .map(|(_, record)| record)
+        .collect())
+}
+
+/// Returns records that a person must choose for.
+///
+/// # Errors
+/// Of the store.
+pub fn conflicts(connection: &Connection, views: &[View], limit: u32) -> Result<Vec<Record>> {
+    let mut open = Vec::new();
+    for view in views {
+        let tail = format!(" WHERE flags & {FLAG_CONFLICT} ORDER BY rid DESC LIMIT ?");
+        let limit = Value::Int(i64::from(limit.clamp(1, 10_000)));
+        let rows = view.rows(connection, &tail, &mut std::iter::once(bind(limit)))?;
+        for stored in rows {
+            if let Some(stored) = view.load(connection, &stored.id)? {
+                open.push(whole(view.of, &stored));
+            }
+        }
+    }
+    Ok(open)
+}
+
+/// Counts records by fields and week.
+///
+/// # Errors
+/// `E-INVALID` for unknown names; of the store.
+pub fn counts(connection: &Connection, views: &[View], asked: &Counts) -> Result<Vec<Count>> {
+    const WEEK_MS: i64 = 7 * 86_400_000;
+    // 1970-01-05 was a Monday.
+    const MONDAY_MS: i64 = 4 * 86_400_000;
+    let view = view_named(views, &asked.kind)?;
+    let mut fields: Vec<&Field> = Vec::with_capacity(asked.by.len());
+    for name in &asked.by {
+        let field = field_named(view.of, name)?;
+        if !field.is_column() || asked.by.len() > 2 {
+            return Err(Error::new(
+                Kind::Invalid,
+                format!("{name} cannot be counted by"),
+            ));
+        }
+        fields.push(field);
+    }
+    let week = format!(
+        "(({WHEN} + {OFFSET_MS} - {MONDAY_MS}) / {WEEK_MS} * {WEEK_MS} + {MONDAY_MS} - {OFFSET_MS})"
+    );
+    let mut columns: Vec<String> = fields.iter().map(|f| format!("\"{}\"", f.name)).collect();
+    columns.push(if asked.by_week {
+        week
+    } else {
+        "NULL".to_owned()
+    });
+    let mut conditions = vec!["1".to_owned()];
+    let mut values = Vec::new();
+    for (bound, compare) in [(asked.from_ms, ">="), (asked.to_ms, "<")] {
+        if let Some(ms) = bound {
+            conditions.push(format!("{WHEN} {compare} ?"));
+            values.push(bind(Value::Int(ms)));
+        }
+    }
+    let numbers: Vec<String> = (1..=columns.len()).map(|n| n.to_string()).collect();
+    let sql = format!(
+        "SELECT {}, count(*) FROM \"{}\" WHERE {} GROUP BY {} ORDER BY {}",
+        columns.join(", "),
+        view.of.name,
+        conditions.join(" AND "),
+        numbers.join(", "),
+        numbers.join(", ")
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query(params_from_iter(values))?;
+    let mut counts = Vec::new();
+    while let Some(row) = rows.next()? {
+        let mut by = Vec::with_capacity(fields.len());
+        for (index, field) in fields.iter().enumerate() {
+            let value = views::from_sql(&field.ty, row.get_ref(index)?);
+            by.push(value.and_then(|value| from_value(&field.ty, &value)));
+        }
+        let count: i64 = row.get(fields.len() + 1)?;
+        counts.push(Count {
+            by,
+            week_ms: row.get(fields.len())?,
+            count: count.cast_unsigned(),
+        });
+    }
+    Ok(counts)
+}
+
+fn when_ms(of: &Declaration, stored: &Stored) -> i64 {
+    let occurred = of
+        .field_named("t_occ")
+        .and_then(|field| stored.state.shown(field));
+    match occurred {
+        Some(Value::Int(ms)) => ms,
+        _ => stored.saved.ms(),
+    }
+}
+
+/// Returns the row of a list: single values only.
+fn row(of: &'static Declaration, stored: &Stored) -> Record {
+    let mut fields = BTreeMap::new();
+    for field in of.fields().filter(|field| field.is_column()) {
+        let shown = match field.merge {
+            Merge::DE => stored.derived.get(field.name).cloned(),
+            _ => stored.state.shown(field),
+        };
+        if let Some(plain) = shown.and_then(|value| from_value(&field.ty, &value)) {
+            fields.insert(field.name.to_owned(), plain);
+        }
+    }
+    Record {
+        kind: of.name.to_owned(),
+        record: stored.id,
+        when_ms: when_ms(of, stored),
+        saved_ms: stored.saved.ms(),
+        log: stored.log,
+        fields,
+        lists: BTreeMap::new(),
+        conflicts: BTreeMap::new(),
+        in_conflict: stored.flags & FLAG_CONFLICT != 0,
+        concurrent: stored.flags & FLAG_CONCURRENT != 0,
+        clock_suspect: stored.flags & FLAG_CLOCK != 0,
+        damaged: stored.flags & FLAG_DAMAGED != 0,
+    }
+}
+
+/// Returns the record with its lists and open conflicts.
+fn whole(of: &'static Declaration, stored: &Stored) -> Record {
+    let mut record = row(of, stored);
+    for field in of.fields() {
+        if field.is_list() {
+            let elements = elements(field, stored);
+            if !elements.is_empty() {
+                record.lists.insert(field.name.to_owned(), elements);
+            }
+        }
+        if stored.state.rivals(field) > 1 {
+            record
+                .conflicts
+                .insert(field.name.to_owned(), rivals(field, stored));
+        }
+    }
+    record
+}
+
+fn elements(field: &Field, stored: &Stored) -> Vec<Element> {
+    let ty = element_type(field);
+    let list = stored.state.list(field.number);
+    let struck: Vec<Value> = list
+        .iter()
+        .filter_map(|(_, held)| match (&held.value, ty) {
+            (Value::List(parts), Type::Element(declared)) => {
+                let target = declared.iter().position(|part| part.name == "target")?;
+                parts.get(target).cloned()
+            }
+            _ => None,
+        })
+        .collect();
+    list.iter()
+        .filter_map(|(key, held)| {
+            let mut value = from_value(&ty, &held.value)?;
+            if let (Merge::FS, Plain::Parts(parts)) = (field.merge, &mut value)
+                && let Some(Plain::Int(to)) = parts.get("to")
+                && let Some(token) = from_value(&field.ty, &Value::Int(*to))
+            {
+                parts.insert("to".to_owned(), token);
+            }
+            Some(Element {
+                key: key.to_string(),
+                saved_ms: held.stamp.hlc.ms(),
+                value,
+                struck: struck.contains(&Value::Bytes(key.0.to_vec())),
+            })
+        })
+        .collect()
+}
+
+fn rivals(field: &Field, stored: &Stored) -> Vec<Plain> {
+    let state = &stored.state;
+    let values: Vec<Value> = match field.merge {
+        Merge::FS => {
+            let tips = state
+                .tips
+                .get(&field.number)
+                .into_iter()
+                .flat_map(BTreeMap::values);
+            tips.map(|state| Value::Int(*state)).collect()
+        }
+        Merge::TX => {
+            let texts = state.texts.get(&field.number).into_iter().flatten();
+            texts.map(|text| Value::Text(text.clone())).collect()
+        }
+        _ => {
+            let held = state.registers.get(&field.number).into_iter().flatten();
+            held.map(|held| held.value.clone()).collect()
+        }
+    };
+    values
+        .iter()
+        .filter_map(|value| from_value(&field.ty, value))
+        .collect()
+}
+
+/// A member device, without a name: the shell adds that.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct MemberDevice {
+    /// The device.
+    pub device: DeviceKey,
+    /// Its domain role, `R1` to `R3`.
+    pub role: String,
+    /// Whether it is this one.
+    pub is_this: bool,
+}
