@@ -261,13 +261,20 @@ impl<'a> Building<'a> {
         Ok(())
     }
 
-    /// Keeps a copy for the items to come, and lets those go that were not used for longest.
+    /// Keeps a copy for the items to come. When there are too many, those go first that no item
+    /// is to be written on exactly, and of them the one that was used longest ago.
     fn keep(&mut self, fork: Fork) {
         self.forks.push(fork);
         let mut bytes: usize = self.forks.iter().map(|fork| fork.bytes).sum();
         while self.forks.len() > FORKS_MAX || (self.forks.len() > 1 && bytes > FORKS_BYTES_MAX) {
-            bytes -= self.forks.remove(0).bytes;
+            let older = &self.forks[..self.forks.len() - 1];
+            let idle = older.iter().position(|fork| !self.is_wanted(fork));
+            bytes -= self.forks.remove(idle.unwrap_or(0)).bytes;
         }
+    }
+
+    fn is_wanted(&self, fork: &Fork) -> bool {
+        self.wanted.get(&fork.holds).is_some_and(|left| *left > 0)
     }
 
     fn note(&mut self, at: usize, count: u64, hash: ChangeHash) {
