@@ -9,7 +9,7 @@ use std::rc::Rc;
 use rusqlite::Connection;
 
 use super::mind::Mind;
-use super::step::{Incoming, check_item};
+use super::step::{Content, Incoming, check_item};
 use crate::error::{Error, Kind, Result};
 use crate::ids::RecordId;
 use crate::log::entry::{Body, Entry, kind};
@@ -54,7 +54,7 @@ pub fn incoming(
         place,
         hlc: entry.hlc,
         digest,
-        bytes,
+        content: Content::Bytes(bytes),
         role,
     }))
 }

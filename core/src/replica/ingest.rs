@@ -8,7 +8,7 @@
 use rusqlite::{Transaction, params};
 
 use super::mind::{Mind, extend};
-use super::step::{Incoming, Step};
+use super::step::{Content, Incoming, Step};
 use super::{Changed, Replica};
 use crate::error::{Error, Kind, Result};
 use crate::ids::{Link, LogId};
@@ -324,7 +324,7 @@ fn feed(
                 place,
                 hlc: entry.hlc,
                 digest: *digest,
-                bytes: bytes.clone(),
+                content: Content::Bytes(bytes.clone()),
                 role,
             })?,
             Body::Absent(_) => step.note_hole(place)?,

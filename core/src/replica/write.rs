@@ -6,7 +6,7 @@
 use rusqlite::{Transaction, params};
 
 use super::mind::{Identity, Mind, Own, Remembered};
-use super::step::{Incoming, Step};
+use super::step::{Content, Incoming, Step};
 use super::{Changed, Replica};
 use crate::clock::{Env, Hlc};
 use crate::crypto::DeviceSecret;
@@ -513,14 +513,13 @@ fn feed(step: &mut Step<'_>, items: &[Item], appended: &Appended) -> Result<Vec<
         let Some(digest) = appended.digests.get(records.len()) else {
             break;
         };
-        let bytes = item.encode(&log);
-        let hlc = appended.hlc;
+        let (hlc, content) = (appended.hlc, Content::Item(item.clone()));
         records.push(step.target(item, place, hlc)?);
         step.absorb(Incoming {
             place,
             hlc,
             digest: *digest,
-            bytes,
+            content,
             role: None,
         })?;
     }
