@@ -23,7 +23,7 @@ use crate::domain::lifecycle::IncidentState;
 use crate::domain::place::PlaceKind;
 use crate::error::{Error, Kind, Result};
 use crate::ids::RecordId;
-use crate::store::views::WHEN;
+use crate::store::views::{STEP_WHEN, WHEN};
 
 /// The most weeks that one call cuts a window into.
 pub const WEEKS_MAX: usize = 110;
@@ -145,16 +145,8 @@ pub fn figures_by(
 }
 
 fn query(connection: &Connection, window: Window, cut: Cut) -> Result<Vec<(CutKey, Figures)>> {
-    let sql = [
-        "WITH RECURSIVE",
-        CANDIDATES.replace("$when", WHEN).as_str(),
-        if cut == Cut::Building { BUILDINGS } else { "" },
-        REPLAY.replace("$when", WHEN).as_str(),
-        WALK,
-        FACTS.replace("$when", WHEN).as_str(),
-        SUMS,
-    ]
-    .join("\n");
+    let buildings = if cut == Cut::Building { BUILDINGS } else { "" };
+    let steps = [CANDIDATES, buildings, REPLAY, WALK, FACTS, TALLIES, SUMS];
     let (part, join) = match cut {
         Cut::None | Cut::Week => ("0", ""),
         Cut::Category => ("i.category", ""),
@@ -163,7 +155,7 @@ fn query(connection: &Connection, window: Window, cut: Cut) -> Result<Vec<(CutKe
             "LEFT JOIN building b ON b.leaf = i.place",
         ),
     };
-    let sql = numbered(&sql.replace("$part", part).replace("$join", join));
+    let sql = filled(&steps.concat().replace("$part", part).replace("$join", join));
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(named_params! {
         ":from": window.from_ms,
@@ -182,10 +174,12 @@ fn query(connection: &Connection, window: Window, cut: Cut) -> Result<Vec<(CutKe
     Ok(groups)
 }
 
-/// Puts the numbers of states and kinds where the SQL names them.
-fn numbered(sql: &str) -> String {
+/// Puts expressions and the numbers of states and kinds where the SQL names them.
+fn filled(sql: &str) -> String {
     use IncidentState as S;
     let names = [
+        ("$when", WHEN.to_owned()),
+        ("$step_when", STEP_WHEN.to_owned()),
         (
             "$open",
             OPEN.map(|state| state.number().to_string()).join(", "),
@@ -202,8 +196,8 @@ fn numbered(sql: &str) -> String {
         ("$building_kind", PlaceKind::Building.number().to_string()),
         ("$day", (24 * 60 * MINUTE_MS).to_string()),
     ];
-    let replaced = |sql: String, (name, number): &(&str, String)| sql.replace(name, number);
-    names.iter().fold(sql.to_owned(), replaced)
+    let put = |sql: String, (name, what): &(&str, String)| sql.replace(name, what);
+    names.iter().fold(sql.to_owned(), put)
 }
 
 fn key_of(cut: Cut, part: Sql) -> CutKey {
@@ -228,9 +222,14 @@ impl Figures {
             })
         };
         match row.get_ref(1)?.as_str().unwrap_or_default() {
-            "new" => self.new = n,
-            "undated" => self.new_undated = n,
-            "lag" => self.log_lag_min = Some(spread()?.median_min),
+            "undated" => {
+                self.new += n;
+                self.new_undated = n;
+            }
+            "lag" => {
+                self.new += n;
+                self.log_lag_min = Some(spread()?.median_min);
+            }
             "acknowledged" => self.acknowledge = Some(spread()?),
             "resolved" => {
                 self.resolved = n;
@@ -279,14 +278,18 @@ const OPEN: [IncidentState; 6] = [
 ];
 
 /// Every incident that has a transition since the window began, is open now, or was due or
-/// occurred in the window. What is not among them was over before the window: with 100,000
-/// incidents that is nearly all, and grouping all timelines takes four times as long.
-const CANDIDATES: &str = r#"
+/// occurred in the window. Each part has an index: to read all timelines of 100,000 incidents is
+/// to decrypt 50 MB.
+const CANDIDATES: &str = r#"WITH RECURSIVE
+later (rid) AS MATERIALIZED (
+    SELECT DISTINCT +rid FROM incident_state WHERE $step_when > :to
+),
 candidate (rid) AS MATERIALIZED (
-    SELECT rid FROM incident_state WHERE ifnull(t_event, hlc >> 16) >= :from
-    UNION SELECT rid FROM incident WHERE state IN ($open)
-    UNION SELECT rid FROM incident WHERE due >= :from AND due < :to
-    UNION SELECT rid FROM incident WHERE $when >= :from AND $when < :to
+    SELECT +rid FROM incident_state WHERE $step_when >= :from AND $step_when <= :to
+    UNION SELECT i.rid FROM later CROSS JOIN incident i USING (rid) WHERE i.saved >> 16 <= :to
+    UNION SELECT +rid FROM incident WHERE state IN ($open)
+    UNION SELECT +rid FROM incident WHERE due >= :from AND due < :to
+    UNION SELECT +rid FROM incident WHERE $when >= :from AND $when < :to
 ),"#;
 
 /// The building of every place. The limit is for places that contain each other by mistake.
@@ -306,12 +309,12 @@ const REPLAY: &str = r#"
 timeline AS MATERIALIZED (
     SELECT i.rid, $part AS part, $when AS occurred, i.t_occ IS NULL AS undated,
         i.saved >> 16 AS saved, i.due, i.state,
-        min(ifnull(s.t_event, s.hlc >> 16)) FILTER (WHERE s."to" = $acknowledged) AS acknowledged,
-        max(ifnull(s.t_event, s.hlc >> 16)) AS latest,
-        max(ifnull(s.t_event, s.hlc >> 16))
-            FILTER (WHERE s."to" = $resolved AND ifnull(s.t_event, s.hlc >> 16) <= :to) AS resolved,
-        max(ifnull(s.t_event, s.hlc >> 16))
-            FILTER (WHERE s."to" = $reopened AND ifnull(s.t_event, s.hlc >> 16) <= :to) AS reopened
+        min($step_when) FILTER (WHERE s."to" = $acknowledged) AS acknowledged,
+        max($step_when) AS latest,
+        max($step_when)
+            FILTER (WHERE s."to" = $resolved AND $step_when <= :to) AS resolved,
+        max($step_when)
+            FILTER (WHERE s."to" = $reopened AND $step_when <= :to) AS reopened
     FROM candidate c CROSS JOIN incident i ON i.rid = c.rid
         LEFT JOIN incident_state s ON s.rid = i.rid $join
     WHERE i.state NOT IN ($duplicate, $void) AND i.category IS NOT $good_deed
@@ -328,28 +331,24 @@ incident_at AS MATERIALIZED (
 /// The transitions, in order, of the incidents that were worked to an end in the window.
 const WALK: &str = r#"
 walk AS MATERIALIZED (
-    SELECT i.rid, i.part, i.done, s."to" AS state, ifnull(s.t_event, s.hlc >> 16) AS t,
+    SELECT i.rid, i.part, i.done, s."to" AS state, $step_when AS t,
         lag(s."to") OVER in_order AS before,
-        lead(ifnull(s.t_event, s.hlc >> 16)) OVER in_order AS next,
-        min(ifnull(s.t_event, s.hlc >> 16)) FILTER (WHERE s."to" = $reopened) OVER (
-            in_order ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) AS again
+        lead($step_when) OVER in_order AS next
     FROM incident_at i CROSS JOIN incident_state s ON s.rid = i.rid
     WHERE i.resolved >= :from OR i.done >= :from
     WINDOW in_order AS (
-        PARTITION BY i.rid ORDER BY ifnull(s.t_event, s.hlc >> 16), s.hlc, s.key)
+        PARTITION BY i.rid ORDER BY $step_when, s.hlc, s.key)
 ),
 waited (rid, ms) AS MATERIALIZED (
     SELECT rid, sum(min(ifnull(next, done), done) - t) FROM walk
     WHERE state IN ($waiting, $referred) AND t < done GROUP BY rid
 ),"#;
 
-/// One row per incident and figure that it counts in, with the duration where there is one.
+/// One row per incident and duration that it counts in.
 const FACTS: &str = r#"
 fact (part, what, ms) AS (
-    SELECT part, 'new', NULL FROM incident_at WHERE occurred >= :from AND occurred < :to
-    UNION ALL
-    SELECT part, iif(undated, 'undated', 'lag'), max(0, saved - occurred) FROM incident_at
-    WHERE occurred >= :from AND occurred < :to
+    SELECT part, 'lag', max(0, saved - occurred) FROM incident_at
+    WHERE occurred >= :from AND occurred < :to AND NOT undated
     UNION ALL
     SELECT part, 'acknowledged', max(0, acknowledged - saved) FROM incident_at
     WHERE acknowledged >= :from AND acknowledged < :to
@@ -361,37 +360,47 @@ fact (part, what, ms) AS (
     FROM incident_at LEFT JOIN waited USING (rid) WHERE done >= :from AND done < :to
     UNION ALL
     SELECT part, 'open', :to - saved FROM incident_at WHERE saved <= :to AND done IS NULL
+),"#;
+
+/// One row per incident and figure that only counts.
+const TALLIES: &str = r#"
+tally (part, what) AS (
+    SELECT part, 'undated' FROM incident_at
+    WHERE occurred >= :from AND occurred < :to AND undated
     UNION ALL
     SELECT part, CASE WHEN :to - saved < 2 * $day THEN 'age 0' WHEN :to - saved < 8 * $day
-        THEN 'age 2' WHEN :to - saved < 31 * $day THEN 'age 8' ELSE 'age 31' END, NULL
+        THEN 'age 2' WHEN :to - saved < 31 * $day THEN 'age 8' ELSE 'age 31' END
     FROM incident_at WHERE saved <= :to AND done IS NULL
     UNION ALL
-    SELECT part, 'overdue', NULL FROM incident_at
-    WHERE saved <= :to AND done IS NULL AND due < :to
+    SELECT part, 'overdue' FROM incident_at WHERE saved <= :to AND done IS NULL AND due < :to
     UNION ALL
-    SELECT part, 'due', NULL FROM incident_at WHERE due >= :from AND due < :to
+    SELECT part, 'due' FROM incident_at WHERE due >= :from AND due < :to
     UNION ALL
-    SELECT part, 'in time', NULL FROM incident_at WHERE due >= :from AND due < :to AND done <= due
+    SELECT part, 'in time' FROM incident_at WHERE due >= :from AND due < :to AND done <= due
     UNION ALL
-    SELECT part, 'resolution', NULL FROM walk
+    SELECT part, 'resolution' FROM walk
     WHERE state = $resolved AND before IS NOT $resolved AND t >= :from AND t < :to
     UNION ALL
-    SELECT part, 'reopened', NULL FROM walk
-    WHERE state = $resolved AND before IS NOT $resolved AND t >= :from AND t < :to
-        AND again <= t + 30 * $day
+    SELECT part, 'reopened' FROM walk
+    WHERE state = $resolved AND before IS NOT $resolved AND t >= :from AND t < :to AND EXISTS (
+        SELECT 1 FROM incident_state s WHERE s.rid = walk.rid AND s."to" = $reopened
+            AND $step_when BETWEEN t AND t + 30 * $day)
     UNION ALL
-    SELECT $part, 'good deed', NULL FROM incident i $join
+    SELECT $part, 'good deed' FROM incident i $join
     WHERE i.state NOT IN ($duplicate, $void) AND i.category = $good_deed
         AND $when >= :from AND $when < :to
 ),"#;
 
-/// How many facts of each sort, the one or two in the middle, and the 90th percentile.
+/// How many of each sort, the one or two durations in the middle, and the 90th percentile.
 const SUMS: &str = r#"
 ranked AS (
     SELECT part, what, ms, row_number() OVER (PARTITION BY part, what ORDER BY ms) AS rank,
         count(*) OVER (PARTITION BY part, what) AS n
     FROM fact
 )
-SELECT part, what, max(n), ifnull(sum(ms) FILTER (WHERE rank IN ((n + 1) / 2, (n + 2) / 2)), 0),
-    ifnull(max(ms) FILTER (WHERE rank = (n * 9 + 9) / 10), 0)
-FROM ranked GROUP BY part, what ORDER BY part, what"#;
+SELECT part, what, max(n), sum(ms) FILTER (WHERE rank IN ((n + 1) / 2, (n + 2) / 2)),
+    max(ms) FILTER (WHERE rank = (n * 9 + 9) / 10)
+FROM ranked GROUP BY part, what
+UNION ALL
+SELECT part, what, count(*), 0, 0 FROM tally GROUP BY part, what
+ORDER BY part"#;

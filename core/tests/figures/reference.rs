@@ -86,10 +86,10 @@ fn reopened(case: &Case, window: std::ops::Range<i64>) -> Share {
         if *to != S::Resolved || repeated || !window.contains(t) {
             continue;
         }
-        let after = &steps[index + 1..];
-        let again = after
+        let soon = *t..=*t + 30 * DAY;
+        let again = steps
             .iter()
-            .any(|(later, to)| *to == S::Reopened && *later <= t + 30 * DAY);
+            .any(|(t, to)| *to == S::Reopened && soon.contains(t));
         share.of += 1;
         share.n += u64::from(again);
     }
