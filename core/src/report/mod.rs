@@ -1,11 +1,12 @@
 //! Figures: what a window of time held, counted from the views.
 //!
-//! Every formula stands in `docs` under its name and in [`figures`] in SQL; nothing is kept, so
-//! the same rows and window always give the same figures. Invariant: no figure is about a person,
-//! and these are for inside the school only: nothing here hides small counts. Must not know:
-//! packs, sessions, who asks, words and layout of a printed report.
+//! Every formula is SQL on the rows; nothing is kept, so the same rows and window always give the
+//! same figures. Invariant: no figure is about a person. They are for inside the school only:
+//! nothing here hides small counts. Must not know: packs, sync, who asks, and the words and
+//! layout of a printed report.
 
 pub mod figures;
+mod steps;
 pub mod window;
 
 pub use figures::{Cut, CutKey, Figures, Share, Spread, figures, figures_by};
