@@ -145,9 +145,11 @@ impl Replica {
     /// Takes in a pack that was opened already, in steps.
     ///
     /// # Errors
-    /// `E-NOTMEMBER`, `E-WAIT-MEMBERS` before anything is stored; `E-FORK`; of the store.
+    /// `E-NOTMEMBER`, `E-WAIT-MEMBERS` before anything is stored; `E-FORK`, also where a log of
+    /// this very device goes on elsewhere: a restored copy; of the store.
     pub fn ingest_opened(&mut self, opened: &Opened) -> Result<Ingested> {
         for (range, verified) in &opened.ranges {
+            self.check_own(range)?;
             judge(&self.mind, range, verified)?;
         }
         let mut outcome = Ingested::default();
@@ -164,6 +166,20 @@ impl Replica {
             outcome.add(self.retry_held()?);
         }
         Ok(outcome)
+    }
+
+    /// Refuses to let a log of this device grow from outside.
+    fn check_own(&self, range: &Range) -> Result<()> {
+        let mind = &self.mind;
+        if range.device != mind.identity()?.secret.device_key() {
+            return Ok(());
+        }
+        let known = mind.log(&range.log_id(&mind.space()?));
+        if known.is_some_and(|log| range.last() < log.row.next) {
+            return Ok(());
+        }
+        let what = "this device's own log goes on elsewhere: a restored copy";
+        Err(Error::new(Kind::Fork, what))
     }
 
     /// Keeps a pack that cannot be used yet, whole.
@@ -389,6 +405,9 @@ pub fn link_at(
     }
     if seq == row.next {
         return Ok((row.link, row.heads.clone()));
+    }
+    if let Some(before) = logs::before_segment(connection, row.no, seq)? {
+        return Ok(before);
     }
     let missing = || Error::new(Kind::BodyMissing, format!("entry {} of a log", seq - 1));
     let segment = logs::segment_of(connection, row.no, seq - 1)?.ok_or_else(missing)?;
