@@ -379,13 +379,39 @@ fn check_fork(
     } else {
         true
     };
-    if same {
+    if same && follows_ahead(transaction, mind, index, (first, end), link_before)? {
         return Ok(());
     }
     Err(Error::new(
         Kind::Fork,
         format!("device {} has two histories", range.device),
     ))
+}
+
+/// Tells whether a part fits to the stretches beyond a gap that it meets or overlaps.
+fn follows_ahead(
+    transaction: &Transaction<'_>,
+    mind: &Mind,
+    index: usize,
+    (first, end): (u64, u64),
+    link_before: impl Fn(u64) -> Option<Link>,
+) -> Result<bool> {
+    let known = &mind.logs[index];
+    for (start, stop) in &known.ahead {
+        if (first..=end).contains(start) {
+            let before = logs::before_segment(transaction, known.row.no, *start)?;
+            if before.map(|(link, _)| link) != link_before(*start) {
+                return Ok(false);
+            }
+        }
+        if (first..=end).contains(stop) {
+            let (link, _) = link_at(transaction, mind, index, *stop)?;
+            if link_before(*stop) != Some(link) {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
 }
 
 /// Returns the link before entry `seq` of a log, and the control heads in force there.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng as _, SeedableRng as _};
@@ -180,6 +181,8 @@ pub(crate) struct Pumped {
     /// Frames from the initiator and from the responder.
     pub(crate) frames: (Vec<Vec<u8>>, Vec<Vec<u8>>),
     pub(crate) events: (Vec<Event>, Vec<Event>),
+    /// How long making frames took, and taking them in, on both sides together.
+    pub(crate) spent: (Duration, Duration),
 }
 
 impl Pumped {
@@ -220,6 +223,7 @@ pub(crate) fn pump_with(
     let mut two = Session::new(Side::Responder, NOW_MS, options);
     let mut pumped = Pumped::default();
     let mut delivered = 0;
+    let started = Instant::now();
     loop {
         let before = delivered;
         while let Ok(Some(mut frame)) = one.poll_transmit(&mut a.replica) {
@@ -228,7 +232,9 @@ pub(crate) fn pump_with(
             }
             alter(delivered, &mut frame);
             delivered += 1;
+            let started = Instant::now();
             two.handle_message(&mut b.replica, &frame, NOW_MS).ok();
+            pumped.spent.1 += started.elapsed();
             pumped.frames.0.push(frame);
         }
         while let Ok(Some(mut frame)) = two.poll_transmit(&mut b.replica) {
@@ -237,13 +243,16 @@ pub(crate) fn pump_with(
             }
             alter(delivered, &mut frame);
             delivered += 1;
+            let started = Instant::now();
             one.handle_message(&mut a.replica, &frame, NOW_MS).ok();
+            pumped.spent.1 += started.elapsed();
             pumped.frames.1.push(frame);
         }
         if before == delivered || delivered == limit {
             break;
         }
     }
+    pumped.spent.0 = started.elapsed() - pumped.spent.1;
     pumped
         .events
         .0

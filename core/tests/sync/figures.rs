@@ -1,7 +1,5 @@
 //! What a session costs on the wire and in time.
 
-use std::time::Instant;
-
 use crate::device::{Device, sync};
 
 /// The median of pack frames, per entry, after `count` entries were written.
@@ -47,12 +45,11 @@ fn ten_thousand_entries_each_way_take_few_frames() {
     let mut b = Device::member(211, &mut a, true);
     a.write_many(10_500);
     b.write_many(10_500);
-    let started = Instant::now();
     let pumped = sync(&mut a, &mut b);
-    let elapsed = started.elapsed();
+    let (making, taking) = pumped.spent;
     let frames = (pumped.frames.0.len(), pumped.frames.1.len());
     println!(
-        "10,500 each way, both sides in one thread: {elapsed:?}, {:?} bytes, {frames:?} frames",
+        "10,500 each way in one thread: {making:?} to make, {taking:?} to take in, {:?} bytes",
         pumped.bytes()
     );
     assert_eq!(a.hash(), b.hash());

@@ -231,6 +231,76 @@ fn a_mutated_frame_never_panics_and_never_leaves_wrong_views() {
     assert_eq!((a.hash(), b.hash()), (expected, expected));
 }
 
+/// Two phones of the same keys, as after a copied backup, and the team's founder.
+fn copied(seed: u64) -> (Device, Device, Device) {
+    let (a, b) = pair(seed);
+    let (_, copy) = pair(seed);
+    assert_eq!(b.key(), copy.key());
+    (a, b, copy)
+}
+
+fn has(events: &[Event], wanted: fn(&Event) -> bool) -> bool {
+    events.iter().any(wanted)
+}
+
+#[test]
+fn a_log_with_two_histories_is_left_out_and_the_others_go_on() {
+    let (mut a, mut b, mut copy) = copied(90);
+    b.write();
+    copy.summary();
+    copy.write();
+    sync(&mut a, &mut b);
+    for round in 0..3 {
+        // First equally long, then the copy longer, then the copy shorter.
+        match round {
+            0 => {}
+            1 => {
+                copy.write();
+            }
+            _ => {
+                b.write_many(4);
+                sync(&mut a, &mut b);
+            }
+        }
+        a.write();
+        let before = (a.hash(), copy.hash());
+        let pumped = sync(&mut copy, &mut a);
+        let forked = |event: &Event| matches!(event, Event::Forked { .. });
+        let (one, two) = (&pumped.events.0, &pumped.events.1);
+        assert!(has(one, forked) || has(two, forked), "round {round}");
+        assert_eq!(a.hash(), before.0, "round {round}");
+        assert_ne!(
+            copy.hash(),
+            before.1,
+            "the other log went on, round {round}"
+        );
+        let restored = |event: &Event| matches!(event, Event::Restored { .. });
+        assert_eq!(has(one, restored), round == 2);
+    }
+}
+
+#[test]
+fn a_restored_copy_is_told_and_its_own_log_never_grows_from_outside() {
+    let (mut a, mut b, mut copy) = copied(94);
+    b.write();
+    copy.write();
+    b.write();
+    sync(&mut a, &mut b);
+    let pumped = sync(&mut a, &mut copy);
+    let restored = |event: &Event| matches!(event, Event::Restored { .. });
+    let forked = |event: &Event| matches!(event, Event::Forked { .. });
+    assert!(has(&pumped.events.1, restored) && !has(&pumped.events.1, forked));
+    let own = copy.replica.mind.own.as_ref().expect("own").index;
+    assert_eq!(copy.replica.mind.logs[own].row.next, 2);
+    let bundle = a.replica.export_bundle(None, false, 3).expect("exported");
+    let outcome = copy
+        .replica
+        .import_bundle(&bundle, &mut |_, _| {})
+        .expect("imported");
+    assert_eq!(outcome.refused.len(), 1);
+    assert_eq!(outcome.refused[0].kind, Kind::Fork);
+}
+
 #[test]
 fn a_silent_peer_ends_the_session_with_an_error_worth_another_try() {
     let (mut a, _) = pair(80);

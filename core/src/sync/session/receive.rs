@@ -130,6 +130,8 @@ impl Session {
                 self.forked.insert(log);
                 self.events.push_back(Event::Forked { log });
             } else if missing > 0 && known.row.device == me {
+                // What it would send of this log is refused; that it is so is told once.
+                self.forked.insert(log);
                 self.events.push_back(Event::Restored { log });
                 continue;
             }
