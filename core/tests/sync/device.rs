@@ -1,6 +1,6 @@
 //! Devices for tests: a replica in a temporary folder, incidents written by hand, sessions pumped.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,7 @@ use tuquan_core::clock::{Clock, Env};
 use tuquan_core::codec::Value;
 use tuquan_core::domain::DORMITORY;
 use tuquan_core::domain::incident::Incident;
+use tuquan_core::domain::shift::Shift;
 use tuquan_core::ids::{DeviceKey, RecordId};
 use tuquan_core::log::item::{Dep, Item, Op, Target};
 use tuquan_core::record::declare::Role;
@@ -29,6 +30,18 @@ impl Clock for Ticking {
     fn now_ms(&self) -> i64 {
         self.0.fetch_add(31_417, Ordering::Relaxed)
     }
+}
+
+/// Opens the store in `dir`; `seed` gives randomness and the hour.
+fn open(dir: &Path, seed: u64) -> Replica {
+    let mut location = Location::new(dir, [7; 32]);
+    location.durability = Durability::Normal;
+    let start = NOW_MS + i64::try_from(seed).expect("small") * 1_000;
+    let env = Env {
+        clock: Box::new(Ticking(AtomicI64::new(start))),
+        rng: Box::new(ChaCha8Rng::seed_from_u64(seed)),
+    };
+    Replica::open(location, DORMITORY, env).expect("opened")
 }
 
 /// A phone.
@@ -52,19 +65,16 @@ impl Device {
         let name = format!("tuquan-sync-{}-{number}", std::process::id());
         let dir = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&dir).expect("a folder");
-        let mut location = Location::new(&dir, [7; 32]);
-        location.durability = Durability::Normal;
-        let clock = Ticking(AtomicI64::new(
-            NOW_MS + i64::try_from(seed).expect("small") * 1_000,
-        ));
-        let env = Env {
-            clock: Box::new(clock),
-            rng: Box::new(ChaCha8Rng::seed_from_u64(seed)),
-        };
-        let mut replica = Replica::open(location, DORMITORY, env).expect("opened");
+        let mut replica = open(&dir, seed);
         replica.init().expect("an identity");
         let rng = ChaCha8Rng::seed_from_u64(seed + 1_000);
         Self { replica, rng, dir }
+    }
+
+    /// Closes the store and opens it again, an hour or many later.
+    pub(crate) fn reopen(&mut self) {
+        let seed = 4_000 + u64::from(self.rng.next_u32() % 100_000);
+        self.replica = open(&self.dir, seed);
     }
 
     /// A phone that has founded a team.
@@ -150,11 +160,15 @@ impl Device {
 
     /// Sets one field of an incident on the heads that are known here.
     pub(crate) fn edit(&mut self, id: RecordId, field: u16, value: Value) {
-        let kind = Incident::DECLARATION.kind;
+        self.change(Incident::DECLARATION.kind, id, Op::Set(field, value));
+    }
+
+    /// Changes a record on the heads that are known here.
+    pub(crate) fn change(&mut self, kind: u64, id: RecordId, op: Op) {
         let written = self.replica.write(None, |connection, mind| {
             let own = mind.own.as_ref().map(|own| mind.logs[own.index].row.id);
             let view = &mind.views[mind.view(kind).expect("a view")];
-            let stored = view.load(connection, &id)?.expect("the incident");
+            let stored = view.load(connection, &id)?.expect("the record");
             let mut deps: Vec<Dep> = stored
                 .heads
                 .iter()
@@ -168,10 +182,38 @@ impl Device {
                 kind,
                 target: Target::Record(id),
                 deps,
-                ops: vec![Op::Set(field, value)],
+                ops: vec![op],
             }])
         });
-        written.expect("edited");
+        written.expect("changed");
+    }
+
+    /// Writes the first item of a shift that others may write too; returns its id.
+    pub(crate) fn shift(&mut self, day: u32) -> RecordId {
+        let item = Item {
+            kind: Shift::DECLARATION.kind,
+            target: Target::Natural(format!("2026-10-{day:02}/c1")),
+            deps: Vec::new(),
+            ops: vec![
+                Op::Set(22, Value::Bool(day.is_multiple_of(2))),
+                Op::Add(19, Value::Bytes(self.key().0[..16].to_vec())),
+            ],
+        };
+        let written = self.replica.write(None, |_, _| Ok(vec![item]));
+        written.expect("written").records[0]
+    }
+
+    /// Whether a record of this type is in the views here.
+    pub(crate) fn knows(&self, kind: u64, id: RecordId) -> bool {
+        let mind = &self.replica.mind;
+        let view = &mind.views[mind.view(kind).expect("a view")];
+        let found = view.load(&self.replica.connection, &id);
+        found.expect("read").is_some()
+    }
+
+    /// A number below `below` from the seed of this phone.
+    pub(crate) fn pick(&mut self, below: usize) -> usize {
+        self.rng.next_u32() as usize % below
     }
 }
 

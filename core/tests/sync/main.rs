@@ -3,6 +3,7 @@
 mod carrying;
 mod device;
 mod figures;
+mod gossip;
 
 use tuquan_core::codec::Value;
 use tuquan_core::error::Kind;
