@@ -31,7 +31,7 @@ fn few_bytes_carry_one_a_hundred_and_a_thousand_incidents() {
         )
     });
     for (count, bytes, target) in figures {
-        println!("{count} incidents: {bytes} bytes each, target {target}");
+        eprintln!("{count} incidents: {bytes} bytes each, target {target}");
     }
     assert_eq!(a.hash(), b.hash());
     for (count, bytes, target) in figures {
@@ -48,7 +48,7 @@ fn ten_thousand_entries_each_way_take_few_frames() {
     let pumped = sync(&mut a, &mut b);
     let (making, taking) = pumped.spent;
     let frames = (pumped.frames.0.len(), pumped.frames.1.len());
-    println!(
+    eprintln!(
         "10,500 each way in one thread: {making:?} to make, {taking:?} to take in, {:?} bytes",
         pumped.bytes()
     );
