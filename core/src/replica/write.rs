@@ -264,10 +264,11 @@ impl Replica {
                 }));
                 entries.push(chained);
             }
-            let changed = step.finish()?;
-            let row = own_row(mind)?.clone();
+            // The entries are there before the step ends: a merge in it reads them back.
+            let row = own_row(step.mind())?.clone();
             logs::write_segments(transaction, row.no, &entries)?;
             logs::advance(transaction, &row)?;
+            let changed = step.finish()?;
             if let Some(own) = &mut mind.own {
                 own.tail = row.next;
             }
