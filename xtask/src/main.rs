@@ -29,6 +29,7 @@ cargo xtask <command>
   bite [name...]        plants each known bug and sees its test fail
   schema [--check]      writes core/schema.lock, or compares with it
   dictionary [--write]  trains the zstd dictionary on generated events and measures it
+  bench [arg...]        measures the core beside raw SQLite, release build
   size [level...]       builds the core as a library of its own and prints its size
 ";
 
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         ["bite", rest @ ..] => bite::run(rest),
         ["schema", rest @ ..] => schema::run(rest),
         ["dictionary", rest @ ..] => dictionary::run(rest),
+        ["bench", rest @ ..] => bench(rest),
         ["size", rest @ ..] => size::run(rest),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
@@ -54,4 +56,10 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Runs the measurements, which are a program of their own because they need the core.
+fn bench(args: &[&str]) -> Outcome {
+    let call = ["run", "--release", "--package", "tuquan-bench", "--"];
+    cargo::run(cargo::cargo(&cargo::root(), call).args(args))
 }

@@ -152,9 +152,8 @@ impl Cache {
         no: i64,
         place: Place,
     ) -> Result<Option<(Entry, Vec<u8>)>> {
-        let entry = match self.entry(connection, no, place.seq)? {
-            Some(entry) => entry,
-            None => return Ok(None),
+        let Some(entry) = self.entry(connection, no, place.seq)? else {
+            return Ok(None);
         };
         if entry.kind != kind::WRITE {
             return Ok(None);
