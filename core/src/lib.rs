@@ -14,3 +14,6 @@ pub mod report;
 pub mod store;
 pub mod sync;
 pub mod team;
+
+#[doc(hidden)]
+pub use serde;
