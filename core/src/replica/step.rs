@@ -10,7 +10,7 @@ use std::sync::Arc;
 use rusqlite::{Transaction, params};
 
 use super::Changed;
-use super::gather::gather;
+use super::gather::{Cache, gather, incoming};
 use super::mind::Mind;
 use crate::clock::Hlc;
 use crate::error::{Error, Kind, Result};
@@ -60,6 +60,7 @@ pub struct Step<'a> {
     transaction: &'a Transaction<'a>,
     mind: &'a mut Mind,
     touched: BTreeMap<RecordId, Touched>,
+    cache: Cache,
 }
 
 impl<'a> Step<'a> {
@@ -70,6 +71,7 @@ impl<'a> Step<'a> {
             transaction,
             mind,
             touched: BTreeMap::new(),
+            cache: Cache::default(),
         }
     }
 
@@ -133,6 +135,14 @@ impl<'a> Step<'a> {
         record.heads = vec![head(place, &incoming.digest)];
         record.items += 1;
         Ok(())
+    }
+
+    /// Reads the item at a local place, to be absorbed; none when its content is absent.
+    ///
+    /// # Errors
+    /// `E-DBPAGE`.
+    pub fn read_back(&mut self, item: (i64, u32)) -> Result<Option<Incoming>> {
+        incoming(self.transaction, self.mind, item, &mut self.cache)
     }
 
     /// Returns what the replica knows by heart.
@@ -264,7 +274,7 @@ impl<'a> Step<'a> {
         ])?;
         for item in items {
             self.mind.pending.remove(&item);
-            if let Some(incoming) = super::gather::incoming(self.transaction, self.mind, item)? {
+            if let Some(incoming) = self.read_back(item)? {
                 queue.push(incoming);
             }
         }
@@ -280,13 +290,14 @@ impl<'a> Step<'a> {
             transaction,
             mind,
             touched,
+            mut cache,
         } = self;
         let views = Arc::clone(&mind.views);
         let mut changed = Vec::with_capacity(touched.len());
         for (id, mut touched) in touched {
             let view = &views[touched.view];
             if !touched.extra.is_empty() {
-                merge_into(transaction, mind, view, &mut touched)?;
+                merge_into(transaction, mind, view, &mut touched, &mut cache)?;
             }
             if touched.record.items == 0 && touched.record.rid.is_none() {
                 continue;
@@ -312,10 +323,11 @@ fn merge_into(
     mind: &Mind,
     view: &View,
     touched: &mut Touched,
+    cache: &mut Cache,
 ) -> Result<()> {
     let extra = std::mem::take(&mut touched.extra);
     let record = &mut touched.record;
-    let items = gather(transaction, mind, &record.id, &record.heads, extra)?;
+    let items = gather(transaction, mind, &record.id, &record.heads, extra, cache)?;
     record.items = items.len() as u64;
     if let Some((hlc, log)) = first_of(&items) {
         record.saved = hlc;
