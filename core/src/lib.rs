@@ -60,6 +60,10 @@ pub mod ids;
 pub mod log;
 pub mod record;
 pub mod replica;
+pub mod report;
 pub mod store;
 pub mod sync;
 pub mod team;
+
+#[doc(hidden)]
+pub use serde;

@@ -3,7 +3,6 @@
 //! Must not know: what the views are read for.
 
 use super::Replica;
-use super::gather::incoming;
 use super::step::Step;
 use crate::error::Result;
 use crate::log::chain::Sort;
@@ -66,7 +65,7 @@ impl Replica {
                 let mut step = Step::new(transaction, mind);
                 for (_, at, items) in part {
                     for index in 0..*items {
-                        if let Some(item) = incoming(transaction, step.mind(), (*at, index))? {
+                        if let Some(item) = step.read_back((*at, index))? {
                             step.absorb(item)?;
                         }
                     }

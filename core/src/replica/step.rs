@@ -10,7 +10,7 @@ use std::sync::Arc;
 use rusqlite::{Transaction, params};
 
 use super::Changed;
-use super::gather::gather;
+use super::gather::{Cache, gather, incoming};
 use super::mind::Mind;
 use crate::clock::Hlc;
 use crate::error::{Error, Kind, Result};
@@ -32,10 +32,19 @@ pub struct Incoming {
     pub hlc: Hlc,
     /// The item's digest.
     pub digest: Digest,
-    /// The bytes as the author wrote them.
-    pub bytes: Vec<u8>,
+    /// What the author wrote.
+    pub content: Content,
     /// The role of the author, if it has one.
     pub role: Option<Role>,
+}
+
+/// What an item says, read already or not.
+#[derive(Debug, Clone)]
+pub enum Content {
+    /// Bytes from outside.
+    Bytes(Vec<u8>),
+    /// An item of our own, or one that was read before.
+    Item(Item),
 }
 
 /// A record as this step leaves it.
@@ -51,6 +60,7 @@ pub struct Step<'a> {
     transaction: &'a Transaction<'a>,
     mind: &'a mut Mind,
     touched: BTreeMap<RecordId, Touched>,
+    cache: Cache,
 }
 
 impl<'a> Step<'a> {
@@ -61,6 +71,7 @@ impl<'a> Step<'a> {
             transaction,
             mind,
             touched: BTreeMap::new(),
+            cache: Cache::default(),
         }
     }
 
@@ -84,11 +95,13 @@ impl<'a> Step<'a> {
 
     fn take(&mut self, incoming: Incoming) -> Result<()> {
         let place = incoming.place;
-        let item = Item::decode(&incoming.bytes, &place.log)?;
+        let mut item = match incoming.content {
+            Content::Bytes(bytes) => Item::decode(&bytes, &place.log)?,
+            Content::Item(item) => item,
+        };
         let Some(view) = self.mind.view(item.kind) else {
             return Ok(());
         };
-        let mut item = item;
         let id = self.target(&item, place, incoming.hlc)?;
         if let Err(error) = check_item(&self.mind.views[view], &item, place, incoming.role) {
             // It counts as an empty item, so that what was written after it goes on.
@@ -99,7 +112,7 @@ impl<'a> Step<'a> {
             return self.note_pending(missing.place, place);
         }
         if !self.touched.contains_key(&id) {
-            let touched = self.load(view, id, &item, &incoming)?;
+            let touched = self.load(view, id, &item, place, incoming.hlc)?;
             self.touched.insert(id, touched);
         }
         let Some(touched) = self.touched.get_mut(&id) else {
@@ -122,6 +135,14 @@ impl<'a> Step<'a> {
         record.heads = vec![head(place, &incoming.digest)];
         record.items += 1;
         Ok(())
+    }
+
+    /// Reads the item at a local place, to be absorbed; none when its content is absent.
+    ///
+    /// # Errors
+    /// `E-DBPAGE`.
+    pub fn read_back(&mut self, item: (i64, u32)) -> Result<Option<Incoming>> {
+        incoming(self.transaction, self.mind, item, &mut self.cache)
     }
 
     /// Returns what the replica knows by heart.
@@ -173,7 +194,14 @@ impl<'a> Step<'a> {
         }
     }
 
-    fn load(&self, view: usize, id: RecordId, item: &Item, incoming: &Incoming) -> Result<Touched> {
+    fn load(
+        &self,
+        view: usize,
+        id: RecordId,
+        item: &Item,
+        place: Place,
+        hlc: Hlc,
+    ) -> Result<Touched> {
         let found = match item.target {
             // The id is a hash of this very place, so nothing can be there.
             Target::New => None,
@@ -182,13 +210,9 @@ impl<'a> Step<'a> {
         let before = found.as_ref().map(|record| record.state.clone());
         let record = found.unwrap_or_else(|| Stored {
             id,
-            log: incoming.place.log,
-            saved: incoming.hlc,
-            flags: if incoming.hlc.is_implausible() {
-                FLAG_CLOCK
-            } else {
-                0
-            },
+            log: place.log,
+            saved: hlc,
+            flags: if hlc.is_implausible() { FLAG_CLOCK } else { 0 },
             ..Stored::default()
         });
         Ok(Touched {
@@ -250,7 +274,7 @@ impl<'a> Step<'a> {
         ])?;
         for item in items {
             self.mind.pending.remove(&item);
-            if let Some(incoming) = super::gather::incoming(self.transaction, self.mind, item)? {
+            if let Some(incoming) = self.read_back(item)? {
                 queue.push(incoming);
             }
         }
@@ -266,13 +290,14 @@ impl<'a> Step<'a> {
             transaction,
             mind,
             touched,
+            mut cache,
         } = self;
         let views = Arc::clone(&mind.views);
         let mut changed = Vec::with_capacity(touched.len());
         for (id, mut touched) in touched {
             let view = &views[touched.view];
             if !touched.extra.is_empty() {
-                merge_into(transaction, mind, view, &mut touched)?;
+                merge_into(transaction, mind, view, &mut touched, &mut cache)?;
             }
             if touched.record.items == 0 && touched.record.rid.is_none() {
                 continue;
@@ -298,10 +323,11 @@ fn merge_into(
     mind: &Mind,
     view: &View,
     touched: &mut Touched,
+    cache: &mut Cache,
 ) -> Result<()> {
     let extra = std::mem::take(&mut touched.extra);
     let record = &mut touched.record;
-    let items = gather(transaction, mind, &record.id, &record.heads, extra)?;
+    let items = gather(transaction, mind, &record.id, &record.heads, extra, cache)?;
     record.items = items.len() as u64;
     if let Some((hlc, log)) = first_of(&items) {
         record.saved = hlc;
