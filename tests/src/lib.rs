@@ -1,3 +1,4 @@
 //! What crosses crates: simulation, faults, bad inputs.
 
+pub mod phone;
 pub mod vfs;
