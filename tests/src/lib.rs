@@ -1,4 +1,5 @@
 //! What crosses crates: simulation, faults, bad inputs.
 
 pub mod phone;
+pub mod team;
 pub mod vfs;
