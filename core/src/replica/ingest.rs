@@ -417,6 +417,10 @@ fn store(
     verified: &[Verified],
     fresh: &[usize],
 ) -> Result<()> {
+    if fresh.is_empty() {
+        // The own log that comes back: its row must not move ahead of the tail.
+        return Ok(());
+    }
     let no = mind.logs[index].row.no;
     for stretch in fresh.chunk_by(|a, b| a + 1 == *b) {
         let (Some(first), Some(last)) = (stretch.first(), stretch.last()) else {
