@@ -72,7 +72,7 @@ pub(super) fn write(
             Op::Count(field, delta) => {
                 let key = sub_key(*field, &item.place.log);
                 let sum = match tx.get(ROOT, &key)? {
-                    Some((value, _)) => value.to_i64().unwrap_or(0),
+                    Some((value, _)) => value.as_i64().unwrap_or(0),
                     None => 0,
                 };
                 set(tx, key, ScalarValue::Int(sum.saturating_add(*delta)))?;
@@ -88,7 +88,7 @@ pub(super) fn write(
 /// Sets a key, unless it holds nothing but this value already.
 fn set(tx: &mut Transaction<'_>, key: String, scalar: ScalarValue) -> Result<(), AutomergeError> {
     let held = tx.get_all(ROOT, &key)?;
-    let same = |value: &automerge::Value<'_>| value.to_scalar() == Some(&scalar);
+    let same = |value: &automerge::Value<'_>| value.as_scalar() == Some(&scalar);
     if !held.is_empty() && held.iter().all(|(value, _)| same(value)) {
         return Ok(());
     }

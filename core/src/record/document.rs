@@ -9,6 +9,7 @@
 //! damaged makes none: it would repeat a sequence number of its author's, and a document refuses
 //! that; items behind it are written on what is before it.
 
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use automerge::transaction::{CommitOptions, Transactable};
@@ -18,15 +19,17 @@ use automerge::{
 
 use super::change;
 use super::declare::Declaration;
-use super::graph::{Bits, Graph, GraphItem};
+use super::graph::{Bits, Graph, GraphItem, OPS_BYTES_MAX};
 use super::reading::{self, Makers};
 use super::state::{Stamp, State};
 use crate::error::{Error, Kind, Result};
 use crate::ids::Digest;
-use crate::log::item::Place;
+use crate::log::item::{Op, Place};
 
 /// The most unfinished copies of a document that are kept while it is built.
-const FORKS_MAX: usize = 8;
+const FORKS_MAX: usize = 12;
+/// The most bytes of operations in all of these copies together.
+const FORKS_BYTES_MAX: usize = 4 * OPS_BYTES_MAX;
 
 /// What a set of items says, whatever order they came in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,10 +125,23 @@ pub(super) fn failed(_: AutomergeError) -> Error {
 }
 
 /// A copy of the document at some past of the record.
+#[derive(Clone)]
 struct Fork {
     doc: Automerge,
     /// The positions of the items whose changes it holds.
     holds: Bits,
+    /// The bytes of their operations.
+    bytes: usize,
+}
+
+impl Default for Fork {
+    fn default() -> Self {
+        Self {
+            doc: Automerge::new_with_encoding(TextEncoding::UnicodeCodePoint),
+            holds: Bits::default(),
+            bytes: 0,
+        }
+    }
 }
 
 struct Building<'a> {
@@ -143,6 +159,8 @@ struct Building<'a> {
     makers: Makers,
     /// The one that was used last stands last.
     forks: Vec<Fork>,
+    /// How many items are still to be written on exactly this past.
+    wanted: HashMap<Bits, usize>,
 }
 
 struct Built {
@@ -178,13 +196,18 @@ impl<'a> Building<'a> {
             tops: vec![0; count],
             makers: Makers::default(),
             forks: Vec::new(),
+            wanted: HashMap::new(),
         }
     }
 
     fn run(mut self) -> Result<Built, AutomergeError> {
         let order = self.graph.by_branch();
-        let past = |at: &usize| self.past(*at).count();
-        let linear = order.iter().enumerate().all(|(nth, at)| past(at) == nth);
+        let mut linear = true;
+        for (nth, at) in order.iter().enumerate() {
+            let past = self.past(*at);
+            linear &= past.count() == nth;
+            *self.wanted.entry(past).or_default() += 1;
+        }
         for at in order {
             self.write(at, !linear)?;
         }
@@ -209,7 +232,11 @@ impl<'a> Building<'a> {
 
     /// Writes one item as a change on the state at its deps.
     fn write(&mut self, at: usize, keep: bool) -> Result<(), AutomergeError> {
-        let mut fork = self.fork(&self.past(at))?;
+        let past = self.past(at);
+        self.wanted
+            .entry(past.clone())
+            .and_modify(|left| *left -= 1);
+        let mut fork = self.fork(&past)?;
         let item = &self.graph.nodes()[at].item;
         fork.doc.set_actor(ActorId::from(item.place.log.0));
         let options = || CommitOptions::default().with_time(0);
@@ -229,8 +256,25 @@ impl<'a> Building<'a> {
             self.changes[at] = fork.doc.get_change_by_hash(&hash);
         }
         fork.holds.add(at);
-        self.forks.push(fork);
+        fork.bytes += item.ops.iter().map(Op::size).sum::<usize>();
+        self.keep(fork);
         Ok(())
+    }
+
+    /// Keeps a copy for the items to come. When there are too many, those go first that no item
+    /// is to be written on exactly, and of them the one that was used longest ago.
+    fn keep(&mut self, fork: Fork) {
+        self.forks.push(fork);
+        let mut bytes: usize = self.forks.iter().map(|fork| fork.bytes).sum();
+        while self.forks.len() > FORKS_MAX || (self.forks.len() > 1 && bytes > FORKS_BYTES_MAX) {
+            let older = &self.forks[..self.forks.len() - 1];
+            let idle = older.iter().position(|fork| !self.is_wanted(fork));
+            bytes -= self.forks.remove(idle.unwrap_or(0)).bytes;
+        }
+    }
+
+    fn is_wanted(&self, fork: &Fork) -> bool {
+        self.wanted.get(&fork.holds).is_some_and(|left| *left > 0)
     }
 
     fn note(&mut self, at: usize, count: u64, hash: ChangeHash) {
@@ -256,21 +300,20 @@ impl<'a> Building<'a> {
             .max_by_key(|(_, fork)| fork.holds.count())
             .map(|(at, _)| at);
         let mut fork = match best {
+            // Another item is to be written on just this past.
+            Some(at) if self.wanted.get(&self.forks[at].holds) > Some(&0) => self.forks[at].clone(),
             Some(at) => self.forks.remove(at),
-            None => {
-                if self.forks.len() == FORKS_MAX {
-                    self.forks.remove(0);
-                }
-                Fork {
-                    doc: Automerge::new_with_encoding(TextEncoding::UnicodeCodePoint),
-                    holds: Bits::default(),
-                }
-            }
+            None => Fork::default(),
         };
-        let missing = past.iter().filter(|at| !fork.holds.contains(*at));
-        let missing: Vec<Change> = missing.filter_map(|at| self.changes[at].clone()).collect();
+        let missing: Vec<usize> = past.iter().filter(|at| !fork.holds.contains(*at)).collect();
         if !missing.is_empty() {
-            fork.doc.apply_changes(missing)?;
+            let changes = missing.iter().filter_map(|at| self.changes[*at].clone());
+            fork.doc.apply_changes(changes.collect::<Vec<_>>())?;
+            let items = missing.iter().map(|at| &self.graph.nodes()[*at].item);
+            fork.bytes += items
+                .flat_map(|item| &item.ops)
+                .map(Op::size)
+                .sum::<usize>();
             fork.holds.add_all(past);
         }
         Ok(fork)

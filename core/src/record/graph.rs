@@ -40,7 +40,7 @@ pub struct GraphItem {
 }
 
 /// The items of one record that are merged, in an order that every replica finds alike.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Graph {
     nodes: Vec<Node>,
     heads: BTreeSet<usize>,
@@ -121,25 +121,31 @@ impl Graph {
     }
 
     /// Returns the positions of the sound items in a causal order that finishes one branch
-    /// before it starts the next, so that few states have to be held at a time.
+    /// before it starts the next, the smaller ones first. So few states have to be held at a
+    /// time: of a tree about as many as its size has binary digits.
     #[must_use]
     pub fn by_branch(&self) -> Vec<usize> {
         let mut children = vec![Vec::new(); self.nodes.len()];
+        let mut behind = vec![0_usize; self.nodes.len()];
         let mut waits: Vec<usize> = Vec::with_capacity(self.nodes.len());
         for (at, node) in self.nodes.iter().enumerate() {
             waits.push(node.deps.len());
             for dep in &node.deps {
                 children[*dep].push(at);
             }
+            for before in node.past.iter() {
+                behind[before] += 1;
+            }
         }
         let mut ready: Vec<usize> = (0..self.nodes.len()).filter(|at| waits[*at] == 0).collect();
-        ready.reverse();
+        ready.sort_by_key(|at| Reverse(behind[*at]));
         let mut order = Vec::with_capacity(self.nodes.len());
         while let Some(at) = ready.pop() {
             if !self.nodes[at].damaged {
                 order.push(at);
             }
-            for child in children[at].iter().rev() {
+            children[at].sort_by_key(|child| Reverse(behind[*child]));
+            for child in &children[at] {
                 waits[*child] -= 1;
                 if waits[*child] == 0 {
                     ready.push(*child);
@@ -216,16 +222,6 @@ struct Building {
     bytes: usize,
 }
 
-impl Default for Graph {
-    fn default() -> Self {
-        Self {
-            nodes: Vec::new(),
-            heads: BTreeSet::new(),
-            flagged: Vec::new(),
-        }
-    }
-}
-
 impl Building {
     fn take(&mut self, item: GraphItem, earlier: &Earlier) {
         let place = item.place;
@@ -297,7 +293,7 @@ impl Building {
 }
 
 /// A set of positions in a graph.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Bits(Vec<u64>);
 
 impl Bits {
@@ -323,6 +319,10 @@ impl Bits {
     pub fn keep(&mut self, other: &Self) {
         for (at, word) in self.0.iter_mut().enumerate() {
             *word &= other.0.get(at).copied().unwrap_or(0);
+        }
+        // Equal sets are equal words.
+        while self.0.last() == Some(&0) {
+            self.0.pop();
         }
     }
 
@@ -351,10 +351,11 @@ impl Bits {
     pub fn iter(&self) -> impl Iterator<Item = usize> {
         let words = self.0.iter().enumerate();
         words.flat_map(|(at, word)| {
-            let word = *word;
-            (0..64)
-                .filter(move |bit| word >> bit & 1 == 1)
-                .map(move |bit| at * 64 + bit)
+            let rests =
+                std::iter::successors(Some(*word), |rest| Some(rest & rest.wrapping_sub(1)));
+            rests
+                .take_while(|rest| *rest != 0)
+                .map(move |rest| at * 64 + rest.trailing_zeros() as usize)
         })
     }
 }

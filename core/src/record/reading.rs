@@ -119,7 +119,7 @@ impl Reading<'_> {
         for log in self.keys::<LogId>(field)? {
             let key = change::sub_key(field.number, &log);
             let held = self.doc.get(ROOT, key).map_err(failed)?;
-            let sum = held.and_then(|(value, _)| value.to_i64());
+            let sum = held.and_then(|(value, _)| value.as_i64());
             counts.extend(sum.map(|sum| (log, sum)));
         }
         Ok(counts)

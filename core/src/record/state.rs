@@ -36,13 +36,15 @@ pub struct Held {
 /// What a record says now.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct State {
-    /// Registers: all concurrent values of each field, sorted by stamp, equal ones once.
+    /// Registers: all concurrent values of each field, sorted by stamp. Equal ones are one, with
+    /// the greatest stamp, or with the least where the first is shown ([`Merge::IM`]).
     pub registers: BTreeMap<u16, Vec<Held>>,
     /// Elements of sets and lists.
     pub elements: BTreeMap<(u16, ElementKey), Held>,
     /// For each folded state: the transitions that no other one has seen.
     pub tips: BTreeMap<u16, BTreeMap<ElementKey, i64>>,
-    /// Texts that are merged by character; concurrent creations leave several.
+    /// Texts that are merged by character; concurrent creations leave several, sorted by the
+    /// stamp of their creation. The first is shown and edited.
     pub texts: BTreeMap<u16, Vec<String>>,
     /// Counts by device log.
     pub counts: BTreeMap<(u16, LogId), i64>,

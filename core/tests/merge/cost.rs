@@ -120,7 +120,7 @@ fn merging_costs() {
     eprintln!("{}", peak_kib());
     let burst = burst(10_000);
     timed("10,000 at once: graph", 3, || {
-        Graph::new(burst.clone());
+        assert_eq!(Graph::new(burst.clone()).nodes().len(), 256);
     });
     timed("10,000 at once: merge", 3, || {
         let merged = merge(of, burst.clone()).unwrap();
@@ -131,15 +131,29 @@ fn merging_costs() {
         merge(of, bushy()).unwrap();
     });
     eprintln!("{}", peak_kib());
-    timed("8 MiB of text in 140 items", 1, || {
-        let mut long = chain(0, 140, None);
-        long[0].ops = vec![Op::Text(23)];
-        for item in &mut long[1..] {
-            item.ops = vec![Op::Splice(23, 0, 0, "x".repeat(60 << 10))];
-        }
-        merge(of, long).unwrap();
+    timed("8 MiB of text in 136 items", 1, || {
+        merge(of, long_text(136)).unwrap();
+    });
+    timed("1 MiB of text, then 255 branches off its end", 1, || {
+        let mut items = long_text(18);
+        let last = items[17].place;
+        items.extend(bushy().into_iter().skip(1_000).map(|mut leaf| {
+            leaf.deps = vec![last];
+            leaf
+        }));
+        merge(of, items).unwrap();
     });
     eprintln!("{}", peak_kib());
+}
+
+/// A text that grows by 60 KiB with every item.
+fn long_text(count: usize) -> Vec<GraphItem> {
+    let mut long = chain(0, count, None);
+    long[0].ops = vec![Op::Text(23)];
+    for item in &mut long[1..] {
+        item.ops = vec![Op::Splice(23, 0, 0, "x".repeat(60 << 10))];
+    }
+    long
 }
 
 /// Two chains, each item of which also knows the other chain up to two items before.

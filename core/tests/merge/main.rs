@@ -1,5 +1,7 @@
 //! Fold, document and a slow reference agree on histories of every merge rule.
 
+#![allow(clippy::unwrap_used)]
+
 mod cost;
 mod reference;
 mod text;
@@ -39,7 +41,7 @@ fn keys() -> impl Strategy<Value = Vec<u64>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(192))]
+    #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
     fn a_linear_history_folds_to_what_the_document_says(

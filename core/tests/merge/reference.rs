@@ -12,7 +12,7 @@ use tuquan_core::record::state::{Held, Stamp, State, check_op, transition_target
 type Write = (Place, usize, Option<Value>);
 
 /// The reference: items, the places before each, the writes of each field or element.
-pub struct Reference<'a> {
+pub(crate) struct Reference<'a> {
     of: &'static Declaration,
     items: BTreeMap<Place, &'a GraphItem>,
     before: BTreeMap<Place, BTreeSet<Place>>,
@@ -21,7 +21,7 @@ pub struct Reference<'a> {
 
 impl<'a> Reference<'a> {
     /// Looks at all items.
-    pub fn new(of: &'static Declaration, items: &'a [GraphItem]) -> Self {
+    pub(crate) fn new(of: &'static Declaration, items: &'a [GraphItem]) -> Self {
         let mut reference = Self {
             of,
             items: items.iter().map(|item| (item.place, item)).collect(),
@@ -41,7 +41,7 @@ impl<'a> Reference<'a> {
     }
 
     /// Returns the places before each item.
-    pub fn before(&self, place: &Place) -> &BTreeSet<Place> {
+    pub(crate) fn before(&self, place: &Place) -> &BTreeSet<Place> {
         &self.before[place]
     }
 
@@ -128,7 +128,7 @@ impl<'a> Reference<'a> {
     }
 
     /// Returns what the history says, texts left out.
-    pub fn state(&self) -> State {
+    pub(crate) fn state(&self) -> State {
         let mut state = State::default();
         let all: BTreeSet<Place> = self.items.keys().copied().collect();
         for field in self.of.fields() {

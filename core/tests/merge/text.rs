@@ -45,7 +45,7 @@ fn text_of(items: Vec<GraphItem>) -> String {
     merge(toy(), items).unwrap().state.texts[&23][0].clone()
 }
 
-/// Follows an item's edits of the text at its deps; returns what it deletes and what it leaves.
+/// Returns what an item's edits make of the text at its deps.
 fn edited(before: &str, ops: &[Op]) -> String {
     let mut text = before.to_owned();
     for op in ops {
@@ -57,7 +57,7 @@ fn edited(before: &str, ops: &[Op]) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
     fn concurrent_edits_of_a_text_keep_all_that_was_typed_in_the_order_people_saw(

@@ -1,5 +1,7 @@
 //! A record type with every merge rule, and histories of replicas that exchange at random.
 
+#![allow(unreachable_pub)]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
@@ -38,7 +40,7 @@ choice! {
 }
 
 /// The most cautious state first.
-pub const LIFE: &Lifecycle = &Lifecycle {
+pub(crate) const LIFE: &Lifecycle = &Lifecycle {
     initial: 1,
     caution: &[5, 8, 3, 4, 2, 1, 6, 7, 9, 10],
     steps: &[],
@@ -70,17 +72,17 @@ record! {
 }
 
 /// What the toy declares.
-pub fn toy() -> &'static Declaration {
+pub(crate) fn toy() -> &'static Declaration {
     Toy::DECLARATION
 }
 
 /// Returns the log of a replica; their order is not that of their numbers.
-pub fn log(replica: usize) -> LogId {
+pub(crate) fn log(replica: usize) -> LogId {
     LogId([[7, 3, 9, 1, 5][replica]; 16])
 }
 
 /// Returns some digest; its order has nothing to do with time.
-pub fn digest(number: u64) -> Digest {
+pub(crate) fn digest(number: u64) -> Digest {
     let mixed = (number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&mixed.to_be_bytes());
@@ -89,7 +91,7 @@ pub fn digest(number: u64) -> Digest {
 }
 
 /// Makes an item of a replica.
-pub fn item(replica: usize, seq: u64, hlc: u64, deps: &[Place], ops: Vec<Op>) -> GraphItem {
+pub(crate) fn item(replica: usize, seq: u64, hlc: u64, deps: &[Place], ops: Vec<Op>) -> GraphItem {
     GraphItem {
         place: Place {
             log: log(replica),
@@ -104,13 +106,13 @@ pub fn item(replica: usize, seq: u64, hlc: u64, deps: &[Place], ops: Vec<Op>) ->
 }
 
 /// Makes a transition.
-pub fn step(to: i64) -> Op {
+pub(crate) fn step(to: i64) -> Op {
     Op::Add(21, Value::List(vec![Value::Int(to)]))
 }
 
 /// What happens next in a history.
 #[derive(Debug, Clone)]
-pub enum Act {
+pub(crate) enum Act {
     /// A replica writes at a time of its own clock.
     Write(usize, u64, Vec<Op>),
     /// A replica gets all that another one has.
@@ -119,15 +121,15 @@ pub enum Act {
 
 /// Replicas that write and exchange; each knows a set of places.
 #[derive(Debug, Default)]
-pub struct Team {
+pub(crate) struct Team {
     /// All that was written.
-    pub items: Vec<GraphItem>,
+    pub(crate) items: Vec<GraphItem>,
     known: BTreeMap<usize, BTreeSet<Place>>,
 }
 
 impl Team {
     /// Plays acts after a first item that all replicas know.
-    pub fn play(replicas: usize, first: Vec<Op>, acts: Vec<Act>) -> Self {
+    pub(crate) fn play(replicas: usize, first: Vec<Op>, acts: Vec<Act>) -> Self {
         let mut team = Self::default();
         team.write(0, 50, first);
         for replica in 1..replicas {
@@ -143,13 +145,13 @@ impl Team {
     }
 
     /// Gives a replica all that another one has.
-    pub fn hear(&mut self, to: usize, from: usize) {
+    pub(crate) fn hear(&mut self, to: usize, from: usize) {
         let news = self.known.entry(from).or_default().clone();
         self.known.entry(to).or_default().extend(news);
     }
 
     /// Lets a replica write on all that it knows.
-    pub fn write(&mut self, replica: usize, hlc: u64, ops: Vec<Op>) {
+    pub(crate) fn write(&mut self, replica: usize, hlc: u64, ops: Vec<Op>) {
         let known = self.known.entry(replica).or_default();
         let mut heads = known.clone();
         for item in self.items.iter().filter(|item| known.contains(&item.place)) {
@@ -165,7 +167,7 @@ impl Team {
 }
 
 /// Some operation on some field; few values, so that equal ones meet.
-pub fn op() -> impl Strategy<Value = Op> {
+pub(crate) fn op() -> impl Strategy<Value = Op> {
     let int = || (0..3_i64).prop_map(Value::Int);
     let word = prop_oneof![Just("a"), Just("b"), Just("c")];
     prop_oneof![
@@ -188,7 +190,7 @@ pub fn op() -> impl Strategy<Value = Op> {
 }
 
 /// The operations of an item; few items do not fit the declaration.
-pub fn ops() -> impl Strategy<Value = Vec<Op>> {
+pub(crate) fn ops() -> impl Strategy<Value = Vec<Op>> {
     prop_oneof![
         19 => prop::collection::vec(op(), 0..5),
         1 => op().prop_map(|op| vec![op, Op::Count(18, 1)]),
@@ -196,7 +198,7 @@ pub fn ops() -> impl Strategy<Value = Vec<Op>> {
 }
 
 /// Some acts of up to four replicas.
-pub fn acts(
+pub(crate) fn acts(
     count: usize,
     ops: impl Strategy<Value = Vec<Op>> + Clone,
 ) -> impl Strategy<Value = Vec<Act>> {

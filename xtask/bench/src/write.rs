@@ -1,0 +1,134 @@
+//! S1, S2 and S9: one tap, a bulk import, and what an event takes on disk.
+//!
+//! Must not know: how events are read back.
+
+use std::time::Instant;
+
+use tuquan_core::error::Result;
+
+use crate::Scale;
+use crate::data;
+use crate::raw;
+use crate::store::{self, Folder};
+use crate::table::{Row, median, quantile};
+
+/// Times single durable taps beside raw inserts, one of each in turn.
+pub(crate) fn taps(scale: &Scale) -> Result<Vec<Row>> {
+    let source = data::campus();
+    let (ours, limit) = (Folder::new("taps")?, Folder::new("raw-taps")?);
+    let tuquan = store::open(ours.path(), 1)?;
+    tuquan.found()?;
+    let places = store::places(&tuquan)?;
+    let connection = raw::open(limit.path())?;
+    let mut inserts = raw::Inserts::new(&connection)?;
+    let (mut taps_us, mut raw_us) = (Vec::new(), Vec::new());
+    for number in 0..scale.taps + 100 {
+        let event = &source.events[number % source.events.len()];
+        let command = store::command(event, &places);
+        let start = Instant::now();
+        tuquan.apply(store::request(number as u64), &command)?;
+        let tap = start.elapsed();
+        let start = Instant::now();
+        connection.execute_batch("BEGIN IMMEDIATE")?;
+        inserts.insert(&connection, number, event, &places)?;
+        connection.execute_batch("COMMIT")?;
+        let raw = start.elapsed();
+        // The first hundred warm the caches of both.
+        if number >= 100 {
+            taps_us.push(tap.as_secs_f64() * 1e6);
+            raw_us.push(raw.as_secs_f64() * 1e6);
+        }
+    }
+    let row = |what: &str, goal: f64, ours: f64, limit: f64| Row {
+        id: format!("S1 {what}"),
+        goal: format!("<= {goal}x raw {what}"),
+        limit: format!("{limit:.0} us"),
+        measured: format!("{ours:.0} us"),
+        ratio: Some(ours / limit),
+        pass: ours / limit <= goal,
+    };
+    Ok(vec![
+        row("median", 1.3, median(&taps_us), median(&raw_us)),
+        row(
+            "p99",
+            2.0,
+            quantile(&taps_us, 0.99),
+            quantile(&raw_us, 0.99),
+        ),
+    ])
+}
+
+/// Times a bulk import beside a raw one of the same rows, and weighs the store.
+pub(crate) fn bulk(scale: &Scale) -> Result<Vec<Row>> {
+    let source = data::many(scale.large);
+    let (ours, limit) = (Folder::new("bulk")?, Folder::new("raw-bulk")?);
+    let tuquan = store::open(ours.path(), 1)?;
+    tuquan.found()?;
+    let places = store::places(&tuquan)?;
+    let commands: Vec<_> = source
+        .events
+        .iter()
+        .map(|event| store::command(event, &places))
+        .collect();
+    let start = Instant::now();
+    for applied in tuquan.apply_many(&commands, &mut |_| {})? {
+        applied?;
+    }
+    tuquan.pause()?;
+    let measured = start.elapsed().as_secs_f64();
+    drop(tuquan);
+
+    let start = Instant::now();
+    let mut connection = raw::open(limit.path())?;
+    let transaction = connection.transaction()?;
+    {
+        let mut inserts = raw::Inserts::new(&transaction)?;
+        for (number, event) in source.events.iter().enumerate() {
+            inserts.insert(&transaction, number, event, &places)?;
+        }
+    }
+    transaction.commit()?;
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    let floor = start.elapsed().as_secs_f64();
+    drop(connection);
+
+    let campus = data::campus();
+    let disk = Folder::new("disk")?;
+    let tuquan = store::open(disk.path(), 1)?;
+    tuquan.found()?;
+    let places = store::places(&tuquan)?;
+    let commands: Vec<_> = campus
+        .events
+        .iter()
+        .map(|event| store::command(event, &places))
+        .collect();
+    tuquan.apply_many(&commands, &mut |_| {})?;
+    tuquan.pause()?;
+    drop(tuquan);
+    let count = campus.events.len() as f64;
+    let per_event = store::bytes_on_disk(disk.path())? as f64 / count;
+    let per_row = campus
+        .events
+        .iter()
+        .map(|event| event.row_bytes)
+        .sum::<usize>() as f64
+        / count;
+    Ok(vec![
+        Row {
+            id: format!("S2 bulk import of {} ({})", scale.large, source.name),
+            goal: "<= 2.5x raw bulk insert".into(),
+            limit: format!("{floor:.2} s"),
+            measured: format!("{measured:.2} s"),
+            ratio: Some(measured / floor),
+            pass: measured / floor <= 2.5,
+        },
+        Row {
+            id: format!("S9 disk per event ({})", campus.name),
+            goal: "<= 3x the CSV row".into(),
+            limit: format!("{per_row:.0} B"),
+            measured: format!("{per_event:.0} B"),
+            ratio: Some(per_event / per_row),
+            pass: per_event / per_row <= 3.0,
+        },
+    ])
+}
