@@ -73,6 +73,9 @@ impl Replica {
             doubts: Doubts::None,
         };
         replica.prepare_views()?;
+        if replica.mind.identity.is_some() {
+            replica.retry_held()?;
+        }
         Ok(replica)
     }
 

@@ -123,7 +123,11 @@ impl<'a> World<'a> {
                 if other == at || self.devices[other].group != self.devices[at].group {
                     return Ok(());
                 }
-                self.meet(at, other, cut)
+                match self.meet(at, other, cut) {
+                    // Who joined earlier may not have heard of who joined later.
+                    Err(error) if error.kind == Kind::NotMember => Ok(()),
+                    outcome => outcome,
+                }
             }
             "post" => {
                 let other = self.below(self.devices.len() as u64 * 2) as usize;
