@@ -10,6 +10,7 @@ pub mod ids;
 pub mod log;
 pub mod record;
 pub mod replica;
+pub mod report;
 pub mod store;
 pub mod sync;
 pub mod team;

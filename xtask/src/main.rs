@@ -1,2 +1,65 @@
-//! xtask
-fn main() {}
+//! Every multi-step build and check of tuquan, as `cargo xtask <command>`; people and CI use the
+//! same ones.
+//!
+//! Each command is a file. This crate must build in a moment: what needs the core itself runs as a
+//! test (`schema`) or behind the feature `train` (`dictionary`), so nothing is built twice.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "talking to the person who called is what this program is for"
+)]
+
+mod bite;
+mod cargo;
+mod check;
+mod dictionary;
+mod schema;
+mod size;
+
+use std::process::ExitCode;
+
+/// What a command says when it did not succeed.
+type Outcome = Result<(), String>;
+
+const USAGE: &str = "\
+cargo xtask <command>
+
+  test [--keep-going]   format, lints, house style, all tests, documentation
+  bite [name...]        plants each known bug and sees its test fail
+  schema [--check]      writes core/schema.lock, or compares with it
+  dictionary [--write]  trains the zstd dictionary on generated events and measures it
+  bench [arg...]        measures the core beside raw SQLite, release build
+  size [level...]       builds the core as a library of its own and prints its size
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let outcome = match args.as_slice() {
+        ["test", rest @ ..] => check::run(rest),
+        ["bite", rest @ ..] => bite::run(rest),
+        ["schema", rest @ ..] => schema::run(rest),
+        ["dictionary", rest @ ..] => dictionary::run(rest),
+        ["bench", rest @ ..] => bench(rest),
+        ["size", rest @ ..] => size::run(rest),
+        ["help" | "--help" | "-h"] => {
+            print!("{USAGE}");
+            Ok(())
+        }
+        _ => Err(format!("no such command\n\n{USAGE}")),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("xtask: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs the measurements, which are a program of their own because they need the core.
+fn bench(args: &[&str]) -> Outcome {
+    let call = ["run", "--release", "--package", "tuquan-bench", "--"];
+    cargo::run(cargo::cargo(&cargo::root(), call).args(args))
+}

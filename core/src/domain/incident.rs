@@ -94,7 +94,7 @@ record! {
         /// Other incidents that turned out to be this one.
         23 duplicates: RecordId, OR t,
         /// When it must be resolved.
-        24 due: TimeMs, DE t,
+        24 due: TimeMs, DE t; indexed,
         /// Whether it is dangerous, which shortens the clock of a hazard.
         25 dangerous: bool, LW t,
         /// How many people were hurt; a count.

@@ -27,7 +27,7 @@ use crate::store::views::{self, View};
 use crate::team::members::Members;
 
 /// How many entries one step of bulk work writes.
-const BATCH: usize = 500;
+const BATCH: usize = 1_500;
 /// How many changes wait to be asked for before the oldest are dropped.
 const CHANGES_MAX: usize = 4_096;
 

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use rusqlite::Connection;
 
 use super::mind::Mind;
-use super::step::{Incoming, check_item};
+use super::step::{Content, Incoming, check_item};
 use crate::error::{Error, Kind, Result};
 use crate::ids::RecordId;
 use crate::log::entry::{Body, Entry, kind};
@@ -54,7 +54,7 @@ pub fn incoming(
         place,
         hlc: entry.hlc,
         digest,
-        bytes,
+        content: Content::Bytes(bytes),
         role,
     }))
 }
@@ -152,9 +152,8 @@ impl Cache {
         no: i64,
         place: Place,
     ) -> Result<Option<(Entry, Vec<u8>)>> {
-        let entry = match self.entry(connection, no, place.seq)? {
-            Some(entry) => entry,
-            None => return Ok(None),
+        let Some(entry) = self.entry(connection, no, place.seq)? else {
+            return Ok(None);
         };
         if entry.kind != kind::WRITE {
             return Ok(None);

@@ -8,7 +8,7 @@
 use rusqlite::{Transaction, params};
 
 use super::mind::{Mind, extend};
-use super::step::{Incoming, Step};
+use super::step::{Content, Incoming, Step};
 use super::{Changed, Replica};
 use crate::error::{Error, Kind, Result};
 use crate::ids::{Link, LogId};
@@ -145,9 +145,11 @@ impl Replica {
     /// Takes in a pack that was opened already, in steps.
     ///
     /// # Errors
-    /// `E-NOTMEMBER`, `E-WAIT-MEMBERS` before anything is stored; `E-FORK`; of the store.
+    /// `E-NOTMEMBER`, `E-WAIT-MEMBERS` before anything is stored; `E-FORK`, also where a log of
+    /// this very device goes on elsewhere: a restored copy; of the store.
     pub fn ingest_opened(&mut self, opened: &Opened) -> Result<Ingested> {
         for (range, verified) in &opened.ranges {
+            self.check_own(range)?;
             judge(&self.mind, range, verified)?;
         }
         let mut outcome = Ingested::default();
@@ -164,6 +166,20 @@ impl Replica {
             outcome.add(self.retry_held()?);
         }
         Ok(outcome)
+    }
+
+    /// Refuses to let a log of this device grow from outside.
+    fn check_own(&self, range: &Range) -> Result<()> {
+        let mind = &self.mind;
+        if range.device != mind.identity()?.secret.device_key() {
+            return Ok(());
+        }
+        let known = mind.log(&range.log_id(&mind.space()?));
+        if known.is_some_and(|log| range.last() < log.row.next) {
+            return Ok(());
+        }
+        let what = "this device's own log goes on elsewhere: a restored copy";
+        Err(Error::new(Kind::Fork, what))
     }
 
     /// Keeps a pack that cannot be used yet, whole.
@@ -324,7 +340,7 @@ fn feed(
                 place,
                 hlc: entry.hlc,
                 digest: *digest,
-                bytes: bytes.clone(),
+                content: Content::Bytes(bytes.clone()),
                 role,
             })?,
             Body::Absent(_) => step.note_hole(place)?,
@@ -363,13 +379,39 @@ fn check_fork(
     } else {
         true
     };
-    if same {
+    if same && follows_ahead(transaction, mind, index, (first, end), link_before)? {
         return Ok(());
     }
     Err(Error::new(
         Kind::Fork,
         format!("device {} has two histories", range.device),
     ))
+}
+
+/// Tells whether a part fits to the stretches beyond a gap that it meets or overlaps.
+fn follows_ahead(
+    transaction: &Transaction<'_>,
+    mind: &Mind,
+    index: usize,
+    (first, end): (u64, u64),
+    link_before: impl Fn(u64) -> Option<Link>,
+) -> Result<bool> {
+    let known = &mind.logs[index];
+    for (start, stop) in &known.ahead {
+        if (first..=end).contains(start) {
+            let before = logs::before_segment(transaction, known.row.no, *start)?;
+            if before.map(|(link, _)| link) != link_before(*start) {
+                return Ok(false);
+            }
+        }
+        if (first..=end).contains(stop) {
+            let (link, _) = link_at(transaction, mind, index, *stop)?;
+            if link_before(*stop) != Some(link) {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
 }
 
 /// Returns the link before entry `seq` of a log, and the control heads in force there.
@@ -389,6 +431,9 @@ pub fn link_at(
     }
     if seq == row.next {
         return Ok((row.link, row.heads.clone()));
+    }
+    if let Some(before) = logs::before_segment(connection, row.no, seq)? {
+        return Ok(before);
     }
     let missing = || Error::new(Kind::BodyMissing, format!("entry {} of a log", seq - 1));
     let segment = logs::segment_of(connection, row.no, seq - 1)?.ok_or_else(missing)?;
@@ -417,6 +462,10 @@ fn store(
     verified: &[Verified],
     fresh: &[usize],
 ) -> Result<()> {
+    if fresh.is_empty() {
+        // Above all for the own log, whose end on disk may lag behind its tail of rows.
+        return Ok(());
+    }
     let no = mind.logs[index].row.no;
     for stretch in fresh.chunk_by(|a, b| a + 1 == *b) {
         let (Some(first), Some(last)) = (stretch.first(), stretch.last()) else {

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use super::ingest::link_at;
 use super::mind::Mind;
 use crate::clock::Env;
-use crate::codec::Writer;
+use crate::codec::{Reader, Writer};
 use crate::crypto;
 use crate::error::{Error, Kind, Result};
 use crate::ids::{Link, LogId};
@@ -27,6 +27,11 @@ pub struct VectorEntry {
     /// At most 64 ranges (first, count) that are here without content.
     pub excepted: Vec<(u64, u64)>,
 }
+
+/// Row numbers leave 40 bits for sequence numbers.
+const SEQ_MAX: u64 = 1 << 40;
+/// The most logs of a vector that comes from outside.
+const LOGS_MAX: usize = 16_384;
 
 /// The most excepted ranges that a vector names per log.
 pub const EXCEPTED_MAX: usize = 64;
@@ -60,6 +65,47 @@ impl Vector {
                 to.array(2).uint(*first).uint(*count);
             }
         }
+    }
+
+    /// Reads a vector, sorted and within all bounds.
+    ///
+    /// # Errors
+    /// `E-FORMAT`, `E-SIZE`, `E-TRUNC`.
+    pub fn read(from: &mut Reader<'_>) -> Result<Self> {
+        let count = from.array(LOGS_MAX)?;
+        let mut entries: Vec<VectorEntry> = Vec::with_capacity(count);
+        for _ in 0..count {
+            from.tuple(4)?;
+            let log = LogId(from.array_bytes()?);
+            let next = from.uint_max(SEQ_MAX)?;
+            let link = Link(from.array_bytes()?);
+            let ranges = from.array(EXCEPTED_MAX)?;
+            let mut excepted: Vec<(u64, u64)> = Vec::with_capacity(ranges);
+            let mut end = 0;
+            for _ in 0..ranges {
+                from.tuple(2)?;
+                let (first, count) = (from.uint_max(SEQ_MAX)?, from.uint_max(SEQ_MAX)?);
+                from.end();
+                if first < end || count == 0 || first + count > next {
+                    return Err(Error::new(Kind::Format, "excepted ranges out of order"));
+                }
+                end = first + count;
+                excepted.push((first, count));
+            }
+            from.end();
+            from.end();
+            if next == 0 || entries.last().is_some_and(|last| last.log >= log) {
+                return Err(Error::new(Kind::Format, "a vector out of order"));
+            }
+            entries.push(VectorEntry {
+                log,
+                next,
+                link,
+                excepted,
+            });
+        }
+        from.end();
+        Ok(Self { entries })
     }
 
     /// Returns the entry of a log.
@@ -156,6 +202,46 @@ pub fn lacking(connection: &Connection, mind: &Mind, theirs: &Vector) -> Result<
     Ok(stretches)
 }
 
+/// Puts control logs first, then data from the end of each log, the newest of all logs first.
+///
+/// # Errors
+/// `E-DBPAGE`.
+pub fn newest_first(
+    connection: &Connection,
+    mind: &Mind,
+    stretches: Vec<Stretch>,
+) -> Result<Vec<Stretch>> {
+    let mut control = Vec::new();
+    let mut data = Vec::new();
+    for stretch in stretches {
+        let row = &mind.logs[stretch.index].row;
+        if row.sort == Sort::Control {
+            control.push(stretch);
+            continue;
+        }
+        let mut newest = 0;
+        if let Some(segment) = logs::segment_of(connection, row.no, stretch.end - 1)? {
+            let last = usize::try_from(stretch.end - 1 - segment.first).unwrap_or(usize::MAX);
+            newest = segment.entries.get(last).map_or(0, |entry| entry.hlc.0);
+        }
+        data.push((newest, stretch));
+    }
+    // A clock that jumped must not turn the order inside a log around: counted from its end.
+    data.sort_by_key(|(_, stretch)| (stretch.index, std::cmp::Reverse(stretch.first)));
+    let mut bound: Option<(usize, u64)> = None;
+    for (newest, stretch) in &mut data {
+        if let Some((index, least)) = bound
+            && index == stretch.index
+        {
+            *newest = least.min(*newest);
+        }
+        bound = Some((stretch.index, *newest));
+    }
+    data.sort_by_key(|(newest, _)| std::cmp::Reverse(*newest));
+    control.extend(data.into_iter().map(|(_, stretch)| stretch));
+    Ok(control)
+}
+
 /// Cuts entries `first` up to before `end` into stretches that end at seals.
 fn cut(
     connection: &Connection,
@@ -236,6 +322,22 @@ pub fn pack(
     level: i32,
     trim: Option<Trim>,
 ) -> Result<Vec<(Stretch, Vec<u8>)>> {
+    pack_after(connection, mind, env, stretch, level, trim, None)
+}
+
+/// As [`pack`], for a peer that says its log ends with link `after` where the stretch starts.
+///
+/// # Errors
+/// As [`pack`]; `E-FORK` when the log has another link there.
+pub fn pack_after(
+    connection: &Connection,
+    mind: &Mind,
+    env: &mut Env,
+    stretch: Stretch,
+    level: i32,
+    trim: Option<Trim>,
+    after: Option<&Link>,
+) -> Result<Vec<(Stretch, Vec<u8>)>> {
     let space = mind.space()?;
     let mode = match mind.logs[stretch.index].row.sort {
         Sort::Control => Mode::Open,
@@ -257,6 +359,10 @@ pub fn pack(
         trim,
     };
     let read = range(connection, mind, stretch)?;
+    if after.is_some_and(|after| *after != read.link_before) {
+        let what = format!("device {} has two histories", read.device);
+        return Err(Error::new(Kind::Fork, what));
+    }
     match pack::encode(&space, &mode, &[read], &packing, &nonce) {
         Ok(bytes) => Ok(vec![(stretch, bytes)]),
         Err(error) if error.kind == Kind::Size && stretch.count() > 1 => {
@@ -279,7 +385,9 @@ pub fn pack(
                 level,
                 trim,
             )?;
+            // Each pack stands on its own, so that one that is refused does not take the next along.
             let trim = trim.map(|trim| Trim {
+                with_link: true,
                 with_epoch: false,
                 ..trim
             });

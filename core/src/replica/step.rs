@@ -32,10 +32,19 @@ pub struct Incoming {
     pub hlc: Hlc,
     /// The item's digest.
     pub digest: Digest,
-    /// The bytes as the author wrote them.
-    pub bytes: Vec<u8>,
+    /// What the author wrote.
+    pub content: Content,
     /// The role of the author, if it has one.
     pub role: Option<Role>,
+}
+
+/// What an item says, read already or not.
+#[derive(Debug, Clone)]
+pub enum Content {
+    /// Bytes from outside.
+    Bytes(Vec<u8>),
+    /// An item of our own, or one that was read before.
+    Item(Item),
 }
 
 /// A record as this step leaves it.
@@ -84,11 +93,13 @@ impl<'a> Step<'a> {
 
     fn take(&mut self, incoming: Incoming) -> Result<()> {
         let place = incoming.place;
-        let item = Item::decode(&incoming.bytes, &place.log)?;
+        let mut item = match incoming.content {
+            Content::Bytes(bytes) => Item::decode(&bytes, &place.log)?,
+            Content::Item(item) => item,
+        };
         let Some(view) = self.mind.view(item.kind) else {
             return Ok(());
         };
-        let mut item = item;
         let id = self.target(&item, place, incoming.hlc)?;
         if let Err(error) = check_item(&self.mind.views[view], &item, place, incoming.role) {
             // It counts as an empty item, so that what was written after it goes on.
@@ -99,7 +110,7 @@ impl<'a> Step<'a> {
             return self.note_pending(missing.place, place);
         }
         if !self.touched.contains_key(&id) {
-            let touched = self.load(view, id, &item, &incoming)?;
+            let touched = self.load(view, id, &item, place, incoming.hlc)?;
             self.touched.insert(id, touched);
         }
         let Some(touched) = self.touched.get_mut(&id) else {
@@ -173,7 +184,14 @@ impl<'a> Step<'a> {
         }
     }
 
-    fn load(&self, view: usize, id: RecordId, item: &Item, incoming: &Incoming) -> Result<Touched> {
+    fn load(
+        &self,
+        view: usize,
+        id: RecordId,
+        item: &Item,
+        place: Place,
+        hlc: Hlc,
+    ) -> Result<Touched> {
         let found = match item.target {
             // The id is a hash of this very place, so nothing can be there.
             Target::New => None,
@@ -182,13 +200,9 @@ impl<'a> Step<'a> {
         let before = found.as_ref().map(|record| record.state.clone());
         let record = found.unwrap_or_else(|| Stored {
             id,
-            log: incoming.place.log,
-            saved: incoming.hlc,
-            flags: if incoming.hlc.is_implausible() {
-                FLAG_CLOCK
-            } else {
-                0
-            },
+            log: place.log,
+            saved: hlc,
+            flags: if hlc.is_implausible() { FLAG_CLOCK } else { 0 },
             ..Stored::default()
         });
         Ok(Touched {

@@ -6,7 +6,7 @@
 use rusqlite::{Transaction, params};
 
 use super::mind::{Identity, Mind, Own, Remembered};
-use super::step::{Incoming, Step};
+use super::step::{Content, Incoming, Step};
 use super::{Changed, Replica};
 use crate::clock::{Env, Hlc};
 use crate::crypto::DeviceSecret;
@@ -264,10 +264,11 @@ impl Replica {
                 }));
                 entries.push(chained);
             }
-            let changed = step.finish()?;
-            let row = own_row(mind)?.clone();
+            // The entries are there before the step ends: a merge in it reads them back.
+            let row = own_row(step.mind())?.clone();
             logs::write_segments(transaction, row.no, &entries)?;
             logs::advance(transaction, &row)?;
+            let changed = step.finish()?;
             if let Some(own) = &mut mind.own {
                 own.tail = row.next;
             }
@@ -513,14 +514,13 @@ fn feed(step: &mut Step<'_>, items: &[Item], appended: &Appended) -> Result<Vec<
         let Some(digest) = appended.digests.get(records.len()) else {
             break;
         };
-        let bytes = item.encode(&log);
-        let hlc = appended.hlc;
+        let (hlc, content) = (appended.hlc, Content::Item(item.clone()));
         records.push(step.target(item, place, hlc)?);
         step.absorb(Incoming {
             place,
             hlc,
             digest: *digest,
-            bytes,
+            content,
             role: None,
         })?;
     }

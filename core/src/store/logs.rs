@@ -265,6 +265,26 @@ pub fn segment_of(connection: &Connection, no: i64, seq: u64) -> Result<Option<S
     decode_segment(start, row.get(2)?, heads, body).map(Some)
 }
 
+/// Returns link and heads before entry `seq` when a segment starts there.
+///
+/// # Errors
+/// `E-DBPAGE`.
+pub fn before_segment(
+    connection: &Connection,
+    no: i64,
+    seq: u64,
+) -> Result<Option<(Link, Vec<Link>)>> {
+    let mut statement =
+        connection.prepare_cached("SELECT link, heads FROM segment WHERE at = ?")?;
+    let mut rows = statement.query([at(no, seq)])?;
+    let Some(row) = rows.next()? else {
+        return Ok(None);
+    };
+    let heads = row.get_ref(1)?.as_blob().unwrap_or_default();
+    let heads = read_heads(&mut Reader::new(heads))?;
+    Ok(Some((row.get(0)?, heads)))
+}
+
 /// Reads one entry from the tail of rows.
 ///
 /// # Errors
@@ -440,11 +460,21 @@ pub fn runs(connection: &Connection, no: i64, first: u64, end: u64) -> Result<Ve
             continue;
         }
         let salts = read_salts(row.get_ref(2)?.as_blob().unwrap_or_default())?;
-        runs.push(Run {
-            first: next,
-            count: stop - next,
-            salts,
-        });
+        match runs.last_mut() {
+            // A run that came in several packs goes out as one again.
+            Some(last)
+                if last.salts == salts
+                    && matches!(salts, Salts::Seed(_))
+                    && last.count + stop - next <= RUN_ENTRIES_MAX =>
+            {
+                last.count += stop - next;
+            }
+            _ => runs.push(Run {
+                first: next,
+                count: stop - next,
+                salts,
+            }),
+        }
         next = stop;
     }
     if next < end {

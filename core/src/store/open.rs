@@ -242,7 +242,7 @@ fn set_pragmas(connection: &Connection, durability: Durability) -> Result<()> {
             _ => return Err(Error::new(Kind::Io, format!("pragma {name} did not hold"))),
         }
     }
-    connection.pragma_update(None, "wal_autocheckpoint", 1000)?;
+    connection.pragma_update(None, "wal_autocheckpoint", 2_000)?;
     connection.pragma_update(None, "cache_size", -4096)?;
     Ok(())
 }

@@ -34,6 +34,9 @@ pub const FLAG_DAMAGED: i64 = 8;
 /// The SQL expression that orders records in time, in ms.
 pub const WHEN: &str = "ifnull(\"t_occ\", \"saved\" >> 16)";
 
+/// The SQL expression that orders the transitions of a folded state in time, in ms.
+pub const STEP_WHEN: &str = "ifnull(\"t_event\", \"hlc\" >> 16)";
+
 /// A head of a record: the last item on one branch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Head {
@@ -692,12 +695,19 @@ impl ListTable {
                 .collect::<Vec<_>>()
                 .join(", "),
         };
-        format!(
-            "CREATE TABLE \"{table}_{}\" (rid INTEGER NOT NULL, key BLOB NOT NULL, \
+        let name = self.field.name;
+        let mut sql = format!(
+            "CREATE TABLE \"{table}_{name}\" (rid INTEGER NOT NULL, key BLOB NOT NULL, \
              hlc INTEGER NOT NULL, log BLOB NOT NULL, {columns}, \
-             PRIMARY KEY (rid, key)) WITHOUT ROWID;\n",
-            self.field.name
-        )
+             PRIMARY KEY (rid, key)) WITHOUT ROWID;\n"
+        );
+        if self.field.merge == Merge::FS {
+            // Figures ask what happened in a month; the whole table takes 0.2 s to decrypt.
+            sql.push_str(&format!(
+                "CREATE INDEX \"{table}_{name}_when\" ON \"{table}_{name}\" ({STEP_WHEN});\n"
+            ));
+        }
+        sql
     }
 
     fn load(&self, connection: &Connection, rid: i64, state: &mut State) -> Result<()> {

@@ -174,6 +174,12 @@ impl Header {
         self.ranges.iter().map(|extent| extent.count).sum()
     }
 
+    /// Tells whether a session left parts of the pack out.
+    #[must_use]
+    pub fn is_trimmed(&self) -> bool {
+        self.left.is_some()
+    }
+
     /// Returns which of a device's logs the pack is about.
     #[must_use]
     pub fn sort(&self) -> Sort {

@@ -1,0 +1,237 @@
+//! Bundles made from a replica and taken into one; joining a team by a bundle.
+//!
+//! Invariant: a device joins only a team whose genesis gives the bundle's space and that has
+//! granted this very device; else nothing is stored. Must not know: files, screens.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::error::{Error, Kind, Result};
+use crate::ids::{LogId, SpaceId};
+use crate::log::chain::{self, Sort};
+use crate::log::entry::Body;
+use crate::log::pack::{self, Header, Range, Verified};
+use crate::record::declare::Role;
+use crate::replica::Changed;
+use crate::replica::Replica;
+use crate::replica::outgoing::{self, Vector};
+use crate::sync::bundle::{Bundle, BundleWriter, Parsed};
+use crate::sync::card::Card;
+use crate::team::control::Act;
+use crate::team::members::{ControlEntry, Members};
+
+/// The zstd level of bundles: they are made once and carried often.
+pub const LEVEL: i32 = 9;
+
+/// What became of a bundle.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BundleOutcome {
+    /// Whether this device joined the team by it.
+    pub joined: bool,
+    /// Entries that are new here.
+    pub entries: u64,
+    /// Entries that were here already.
+    pub duplicates: u64,
+    /// Records that changed, each once.
+    pub changed: Vec<Changed>,
+    /// Packs that wait for a key, an author or a team list.
+    pub held: u64,
+    /// Why packs were refused.
+    pub refused: Vec<Error>,
+    /// How much of the bundle came, when its end is missing.
+    pub truncated: Option<Error>,
+}
+
+impl Replica {
+    /// Makes a bundle of everything, or of what a peer with the vector `peer` lacks.
+    ///
+    /// # Errors
+    /// `E-NOTREADY` without a team, `E-WAIT-KEY` without its key; of the store.
+    pub fn export_bundle(
+        &mut self,
+        peer: Option<&Vector>,
+        newest_first: bool,
+        level: i32,
+    ) -> Result<Vec<u8>> {
+        let nothing = Vector::default();
+        self.bundle(
+            peer.unwrap_or(&nothing),
+            newest_first,
+            level,
+            &[Sort::Control, Sort::Data],
+        )
+    }
+
+    /// Makes the device of a card a member, unless it is one already, and returns the bundle that
+    /// it joins with: the team list, and all records when `with_history`.
+    ///
+    /// # Errors
+    /// `E-ROLE` when this device may not grant; `E-KEY`; of the store.
+    pub fn grant_bundle(&mut self, card: &Card, role: Role, with_history: bool) -> Result<Vec<u8>> {
+        if self.mind.members.member(&card.device).is_err() {
+            self.grant(card.device, card.unbox, role)?;
+        }
+        let sorts: &[Sort] = if with_history {
+            &[Sort::Control, Sort::Data]
+        } else {
+            &[Sort::Control]
+        };
+        self.bundle(&Vector::default(), false, LEVEL, sorts)
+    }
+
+    fn bundle(
+        &mut self,
+        peer: &Vector,
+        newest_first: bool,
+        level: i32,
+        sorts: &[Sort],
+    ) -> Result<Vec<u8>> {
+        self.seal()?;
+        let space = self.mind.space()?;
+        let mut stretches = outgoing::lacking(&self.connection, &self.mind, peer)?;
+        stretches.retain(|stretch| sorts.contains(&self.mind.logs[stretch.index].row.sort));
+        if newest_first {
+            stretches = outgoing::newest_first(&self.connection, &self.mind, stretches)?;
+        }
+        let (mut packs, mut entries) = (Vec::with_capacity(stretches.len()), 0);
+        let (connection, mind) = (&self.connection, &self.mind);
+        for stretch in stretches {
+            entries += stretch.count();
+            let made = outgoing::pack(connection, mind, &mut self.env, stretch, level, None)?;
+            packs.extend(made.into_iter().map(|(_, bytes)| bytes));
+        }
+        let count = |n: u64| {
+            u32::try_from(n).map_err(|_| Error::new(Kind::Size, format!("{n} in a bundle")))
+        };
+        let (packs_n, entries) = (count(packs.len() as u64)?, count(entries)?);
+        let mut to = BundleWriter::start(Vec::new(), &space, packs_n, entries)?;
+        for pack in packs {
+            to.push(&pack)?;
+        }
+        to.finish()
+    }
+
+    /// Takes in a bundle; `progress` gets (done, all) packs. It may come in any order and any
+    /// number of times. A device without a team joins by it.
+    ///
+    /// # Errors
+    /// What makes the whole bundle worthless: `E-MAGIC`, `E-NEWER`, `E-SPACE`, `E-TRAIL`,
+    /// `E-BODY`, `E-SIZE`; `E-NOTMEMBER` when it was to join by it and was not granted; of the
+    /// store. Packs refused one by one are in the outcome.
+    pub fn import_bundle(
+        &mut self,
+        bytes: &[u8],
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<BundleOutcome> {
+        let parsed = Bundle::read(bytes)?;
+        let mut outcome = BundleOutcome::default();
+        match &parsed.complete {
+            Ok(()) => {}
+            Err(error) if error.kind == Kind::Truncated => outcome.truncated = Some(error.clone()),
+            Err(error) => return Err(error.clone()),
+        }
+        match self.mind.identity()?.space {
+            Some(space) if space != parsed.space => {
+                return Err(Error::new(Kind::Space, "a bundle of another team"));
+            }
+            Some(_) => {}
+            None => {
+                self.join(&parsed)?;
+                outcome.joined = true;
+            }
+        }
+        // Team lists first, whatever the order in the file: what follows is judged by them.
+        let is_open = |pack: &&[u8]| Header::read(pack).is_ok_and(|header| header.open);
+        let (control, data): (Vec<&[u8]>, Vec<&[u8]>) =
+            parsed.packs.iter().partition(|p| is_open(p));
+        let all = parsed.packs.len() as u64;
+        let mut changed = BTreeSet::new();
+        for (done, bytes) in (1..).zip(control.into_iter().chain(data)) {
+            match self.ingest(bytes) {
+                Ok(ingested) => {
+                    outcome.entries += ingested.entries;
+                    outcome.duplicates += ingested.duplicates;
+                    outcome.held += u64::from(ingested.held.is_some());
+                    let new = ingested.changed.into_iter();
+                    outcome
+                        .changed
+                        .extend(new.filter(|record| changed.insert(record.clone())));
+                }
+                Err(error) if is_of_store(error.kind) => return Err(error),
+                Err(error) => outcome.refused.push(error),
+            }
+            progress(done, all);
+        }
+        Ok(outcome)
+    }
+
+    /// Joins the team of a bundle if it has granted this device.
+    fn join(&mut self, parsed: &Parsed<'_>) -> Result<()> {
+        let device = self.mind.identity()?.secret.device_key();
+        let members = Members::of(&parsed.space, &control_entries(parsed));
+        if members.founder.is_none() {
+            return Err(Error::new(Kind::NotMember, "a bundle without its founding"));
+        }
+        let person = members.member(&device)?.person;
+        let mut identity = self.mind.identity()?.clone();
+        identity.space = Some(parsed.space);
+        identity.person = person;
+        self.transact(|transaction, mind, _| mind.set_identity(transaction, identity))
+    }
+}
+
+/// Reads the gapless start of every control log in a bundle; what does not verify is left out.
+fn control_entries(parsed: &Parsed<'_>) -> Vec<ControlEntry> {
+    let mut logs: BTreeMap<LogId, Vec<(Range, Vec<Verified>)>> = BTreeMap::new();
+    for bytes in &parsed.packs {
+        for (range, verified) in open_control(&parsed.space, bytes).unwrap_or_default() {
+            let log = range.log_id(&parsed.space);
+            logs.entry(log).or_default().push((range, verified));
+        }
+    }
+    let mut entries = Vec::new();
+    for (log, mut ranges) in logs {
+        ranges.sort_by_key(|(range, _)| range.first);
+        let (mut next, mut link) = (0, chain::first_link(&parsed.space, &log));
+        for (range, verified) in ranges {
+            if range.first != next || range.link_before != link {
+                continue;
+            }
+            for (entry, verified) in range.entries.iter().zip(verified) {
+                let act = match entry.items.first() {
+                    Some(Body::Bytes(bytes)) => Act::decode(entry.kind, bytes).ok(),
+                    _ => None,
+                };
+                (next, link) = (verified.seq + 1, verified.link);
+                entries.push(ControlEntry {
+                    log,
+                    device: range.device,
+                    seq: verified.seq,
+                    link: verified.link,
+                    heads: verified.heads.to_vec(),
+                    act: act.unwrap_or(Act::Unknown(entry.kind)),
+                });
+            }
+        }
+    }
+    entries
+}
+
+fn open_control(space: &SpaceId, bytes: &[u8]) -> Result<Vec<(Range, Vec<Verified>)>> {
+    let header = Header::read(bytes)?;
+    if !header.open || header.space != *space {
+        return Ok(Vec::new());
+    }
+    let ranges = pack::open(bytes, &header, None)?;
+    ranges
+        .into_iter()
+        .map(|range| range.verify(space).map(|verified| (range, verified)))
+        .collect()
+}
+
+/// Tells whether an error is the store's, so that going on makes no sense.
+fn is_of_store(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Full | Kind::Io | Kind::Busy | Kind::DbKey | Kind::DbPage | Kind::DbNewer
+    )
+}

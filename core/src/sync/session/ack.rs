@@ -1,0 +1,245 @@
+//! Acknowledgements: signed statements of what a device holds, the truth behind "on another phone".
+//!
+//! A device signs (space, its data log, counter, hash of its vector). The counter rises with every
+//! new vector, is on disk before the signature leaves, and orders a device's statements: an older
+//! one never replaces a newer one. A device that has written nothing yet has no data log and signs
+//! null in its place. Must not know: frames, packs.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::message::Claim;
+use crate::codec::{Reader, Writer};
+use crate::crypto::{self, SIGNATURE_LEN};
+use crate::error::{Error, Kind, Result};
+use crate::ids::{DeviceKey, LogId, SpaceId};
+use crate::log::chain::Sort;
+use crate::replica::Replica;
+use crate::replica::mind::Mind;
+use crate::replica::outgoing::Vector;
+use crate::store::logs;
+
+/// The store's setting that holds the last signed (counter, vector hash).
+const SIGNED: &str = "ack_signed";
+
+/// The statement of one device, as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acknowledged {
+    /// The device.
+    pub device: DeviceKey,
+    /// Its data log at that time.
+    pub log: Option<LogId>,
+    /// Its counter.
+    pub counter: u64,
+    /// What it holds.
+    pub vector: Vector,
+}
+
+fn claim_hash(space: &SpaceId, log: Option<&LogId>, counter: u64, vector: &[u8; 32]) -> [u8; 32] {
+    let mut args = Writer::new();
+    args.array(4).bytes(&space.0);
+    match log {
+        None => args.null(),
+        Some(log) => args.bytes(&log.0),
+    };
+    args.uint(counter).bytes(vector);
+    crypto::hash("tuquan/1 ack", &args)
+}
+
+/// Signs the hash of the own vector. The same vector gets the same counter and signature, so that
+/// a session that finds nothing new writes nothing.
+///
+/// # Errors
+/// `E-NOTREADY` without a team; of the store.
+pub(super) fn sign(replica: &mut Replica, vector_hash: &[u8; 32]) -> Result<Claim> {
+    let mind = &replica.mind;
+    let (space, secret) = (mind.space()?, mind.identity()?.secret.clone());
+    let log = mind.own.as_ref().map(|own| mind.logs[own.index].row.id);
+    let signed = logs::meta(&replica.connection, SIGNED)?;
+    let (last, hash) = signed.map_or(Ok((0, None)), |bytes| read_signed(&bytes))?;
+    let counter = if hash == Some(*vector_hash) {
+        last
+    } else {
+        let counter = last + 1;
+        let mut to = Writer::new();
+        to.array(2).uint(counter).bytes(vector_hash);
+        replica.transact(|transaction, _, _| logs::set_meta(transaction, SIGNED, to.as_slice()))?;
+        counter
+    };
+    let signature = secret.sign(&claim_hash(&space, log.as_ref(), counter, vector_hash));
+    Ok(Claim {
+        log,
+        counter,
+        signature,
+    })
+}
+
+fn read_signed(bytes: &[u8]) -> Result<(u64, Option<[u8; 32]>)> {
+    let mut from = Reader::new(bytes);
+    from.tuple(2)?;
+    Ok((from.uint()?, Some(from.array_bytes()?)))
+}
+
+/// Checks that `device` is a member and signed this vector hash.
+///
+/// # Errors
+/// `E-NOTMEMBER`; `E-SIG`; `E-FORMAT` when it names another device's log as its own.
+pub(super) fn check(
+    mind: &Mind,
+    device: &DeviceKey,
+    claim: &Claim,
+    vector_hash: &[u8; 32],
+) -> Result<()> {
+    mind.members.member(device)?;
+    let known = claim.log.as_ref().and_then(|log| mind.log(log));
+    if known.is_some_and(|log| log.row.device != *device || log.row.sort != Sort::Data) {
+        let what = format!("device {device} names a log that is not its data log");
+        return Err(Error::new(Kind::Format, what));
+    }
+    let hash = claim_hash(
+        &mind.space()?,
+        claim.log.as_ref(),
+        claim.counter,
+        vector_hash,
+    );
+    crypto::verify(device, &hash, &claim.signature)
+}
+
+/// Keeps a statement that was checked; returns false when a newer one is here already, as after a
+/// replay or on a restored copy: the session goes on, the older statement is not believed.
+///
+/// # Errors
+/// Of the store.
+pub(super) fn keep(
+    replica: &mut Replica,
+    device: &DeviceKey,
+    claim: &Claim,
+    vector: &Vector,
+) -> Result<bool> {
+    let sql = "SELECT log, counter, vector FROM ack WHERE device = ?";
+    let kept: Option<(Vec<u8>, i64, Vec<u8>)> = replica
+        .connection
+        .prepare_cached(sql)?
+        .query_row([device], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    let log = claim.log.map(|log| log.0.to_vec()).unwrap_or_default();
+    let mut to = Writer::new();
+    vector.write(&mut to);
+    let counter = i64::try_from(claim.counter)
+        .map_err(|_| Error::new(Kind::Size, format!("the counter of device {device}")))?;
+    if let Some((kept_log, kept_counter, kept_vector)) = kept {
+        let same_log = kept_log == log || log.is_empty();
+        if same_log && counter <= kept_counter {
+            return Ok(counter == kept_counter && kept_vector == to.as_slice());
+        }
+    }
+    replica.transact(|transaction, _, _| {
+        let sql = "INSERT OR REPLACE INTO ack (device, log, counter, vector, signature) \
+                   VALUES (?, ?, ?, ?, ?)";
+        let signature: &[u8; SIGNATURE_LEN] = &claim.signature;
+        transaction.prepare_cached(sql)?.execute(params![
+            device,
+            log,
+            counter,
+            to.as_slice(),
+            signature
+        ])?;
+        Ok(true)
+    })
+}
+
+/// Returns the statements of the other devices that are members and have not lapsed.
+///
+/// # Errors
+/// `E-DBPAGE`.
+pub fn all(connection: &Connection, mind: &Mind) -> Result<Vec<Acknowledged>> {
+    let me = mind.identity()?.secret.device_key();
+    let sql = "SELECT device, log, counter, vector FROM ack ORDER BY device";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let device: DeviceKey = row.get(0)?;
+        let log = row.get_ref(1)?.as_blob().unwrap_or_default();
+        let log = match log {
+            [] => None,
+            log => Some(LogId::from_slice(log)?),
+        };
+        if device == me || mind.members.member(&device).is_err() || has_lapsed(mind, &device, log) {
+            continue;
+        }
+        let bytes = row.get_ref(3)?.as_blob().unwrap_or_default();
+        found.push(Acknowledged {
+            device,
+            log,
+            counter: row.get::<_, i64>(2)?.cast_unsigned(),
+            vector: Vector::read(&mut Reader::new(bytes))?,
+        });
+    }
+    Ok(found)
+}
+
+/// Tells whether the device opened another data log since, as it does after a restore.
+fn has_lapsed(mind: &Mind, device: &DeviceKey, log: Option<LogId>) -> bool {
+    let Some(no) = log.and_then(|log| mind.log(&log)).map(|log| log.row.no) else {
+        return false;
+    };
+    mind.logs.iter().any(|other| {
+        other.row.device == *device && other.row.sort == Sort::Data && other.row.no > no
+    })
+}
+
+/// Returns the other devices that have acknowledged entry `seq` of `log`.
+///
+/// # Errors
+/// `E-DBPAGE`.
+pub fn held_elsewhere(
+    connection: &Connection,
+    mind: &Mind,
+    log: &LogId,
+    seq: u64,
+) -> Result<Vec<DeviceKey>> {
+    let mut devices = Vec::new();
+    for found in all(connection, mind)? {
+        let covers = found.vector.get(log).is_some_and(|entry| {
+            let is_in = |(first, count): &(u64, u64)| seq >= *first && seq - first < *count;
+            seq < entry.next && !entry.excepted.iter().any(is_in)
+        });
+        if covers {
+            devices.push(found.device);
+        }
+    }
+    Ok(devices)
+}
+
+/// Returns, for each log, up to before which entry at least one other device has acknowledged it
+/// without a gap: for lists, where asking for each entry would be too slow.
+///
+/// # Errors
+/// `E-DBPAGE`.
+pub fn acked_floor(connection: &Connection, mind: &Mind) -> Result<HashMap<LogId, u64>> {
+    let mut floor = HashMap::new();
+    for found in all(connection, mind)? {
+        for entry in &found.vector.entries {
+            let next = entry.excepted.first().map_or(entry.next, |hole| hole.0);
+            let known = floor.entry(entry.log).or_insert(0);
+            *known = next.min(entry.next).max(*known);
+        }
+    }
+    Ok(floor)
+}
+
+/// Returns what a device acknowledged last, to make a bundle for it.
+///
+/// # Errors
+/// `E-DBPAGE`.
+pub fn acked_vector(
+    connection: &Connection,
+    mind: &Mind,
+    device: &DeviceKey,
+) -> Result<Option<Vector>> {
+    let found = all(connection, mind)?;
+    let found = found.into_iter().find(|found| found.device == *device);
+    Ok(found.map(|found| found.vector))
+}

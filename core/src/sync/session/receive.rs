@@ -1,0 +1,284 @@
+//! What a session does with each message that comes.
+//!
+//! Invariant: nothing is believed before the hello was checked, and each message only where it
+//! has its place. Must not know: the form of frames.
+
+use super::message::{Claim, Hello, Message, WANT_HELD_MAX, Want};
+use super::plan::{Plan, epoch_of};
+use super::{CREDIT_BYTES, Event, LAG_ENTRIES, Peer, Session, Side, State, ack, is_of_one_log};
+use crate::error::{Error, Kind, Result};
+use crate::log::chain::Sort;
+use crate::log::pack::{Header, Known};
+use crate::replica::Replica;
+use crate::replica::ingest::{self, Ingested, link_at};
+use crate::replica::mind::Mind;
+use crate::replica::outgoing::Vector;
+
+/// Trimmed packs start with flags below this, whole ones with a letter.
+const TRIMMED_BELOW: u8 = 32;
+
+impl Session {
+    /// Acts on one message.
+    pub(super) fn receive(&mut self, replica: &mut Replica, message: Message<'_>) -> Result<()> {
+        let has_vector = self.peer.as_ref().is_some_and(|peer| peer.vector.is_some());
+        match message {
+            Message::Error(code) => {
+                let error = refusal(&code);
+                self.fail(&error, false);
+                Err(error)
+            }
+            Message::Hello(hello) if self.peer.is_none() => self.on_hello(replica, hello),
+            Message::Vector(vector) if self.state == State::Exchanging && !has_vector => {
+                self.on_vector(replica, vector)
+            }
+            Message::Want(want) if has_vector && self.plan.is_none() => {
+                self.on_want(replica, &want)
+            }
+            Message::Pack(bytes) if has_vector && !self.closing.done_received => {
+                self.on_pack(replica, bytes)
+            }
+            Message::Credit(bytes) if has_vector => {
+                self.credit.0 = self.credit.0.saturating_add(bytes);
+                Ok(())
+            }
+            Message::Done(_) if has_vector && !self.closing.done_received => {
+                self.closing.done_received = true;
+                Ok(())
+            }
+            Message::Ack(claim, vector)
+                if self.closing.done_received && !self.closing.ack_received =>
+            {
+                self.on_ack(replica, &claim, &vector)
+            }
+            _ => Err(Error::new(Kind::Format, "a message out of its place")),
+        }
+    }
+
+    fn on_hello(&mut self, replica: &mut Replica, hello: Hello) -> Result<()> {
+        let space = replica.mind.space()?;
+        if hello.space != space {
+            return Err(Error::new(Kind::Space, "a peer of another team"));
+        }
+        if hello.device == replica.mind.identity()?.secret.device_key() {
+            return Err(Error::new(Kind::Invalid, "a session with oneself"));
+        }
+        ack::check(
+            &replica.mind,
+            &hello.device,
+            &hello.claim,
+            &hello.vector_hash,
+        )?;
+        let device = hello.device;
+        self.events.push_back(Event::PeerKnown { device });
+        if self.mine.is_none() {
+            if self.side == Side::Initiator {
+                return Err(Error::new(Kind::Format, "an answer before the question"));
+            }
+            self.greet(replica)?;
+        }
+        let Some(mine) = self.mine.clone() else {
+            return Ok(());
+        };
+        let equal = mine.hash() == hello.vector_hash;
+        if equal {
+            self.keep_ack(replica, &device, &hello.claim, &mine)?;
+            self.end();
+        } else {
+            self.state = State::Exchanging;
+            self.send(&Message::Vector(mine));
+        }
+        self.peer = Some(Peer {
+            device,
+            claim: hello.claim,
+            vector_hash: hello.vector_hash,
+            vector: None,
+        });
+        Ok(())
+    }
+
+    fn on_vector(&mut self, replica: &mut Replica, vector: Vector) -> Result<()> {
+        let Some(peer) = &self.peer else {
+            return Ok(());
+        };
+        if vector.hash() != peer.vector_hash {
+            let what = "a vector that is not the one in the hello";
+            return Err(Error::new(Kind::Format, what));
+        }
+        let (device, claim) = (peer.device, peer.claim.clone());
+        self.keep_ack(replica, &device, &claim, &vector)?;
+        let want = self.compare(replica, &vector)?;
+        if let Some(peer) = &mut self.peer {
+            peer.vector = Some(vector);
+        }
+        self.send(&Message::Want(want));
+        Ok(())
+    }
+
+    /// Compares the other side's vector with what is here: forks, a restored copy, how much lacks.
+    fn compare(&mut self, replica: &Replica, theirs: &Vector) -> Result<Want> {
+        let mind = &replica.mind;
+        let me = mind.identity()?.secret.device_key();
+        let (mut lag, mut held) = (0, Vec::new());
+        for (index, entry) in (0_u64..).zip(&theirs.entries) {
+            let log = entry.log;
+            let Some(known) = mind.log(&log) else {
+                lag += entry.next;
+                continue;
+            };
+            let missing = entry.next.saturating_sub(known.row.next);
+            if entry.next == known.row.next && entry.link != known.row.link {
+                self.forked.insert(log);
+                self.events.push_back(Event::Forked { log });
+            } else if missing > 0 && known.row.device == me {
+                // What it would send of this log is refused; that it is so is told once.
+                self.forked.insert(log);
+                self.events.push_back(Event::Restored { log });
+                continue;
+            }
+            lag += missing;
+            let stretches = known.ahead.iter();
+            held.extend(stretches.map(|(first, end)| (index, *first, end - first)));
+        }
+        held.truncate(WANT_HELD_MAX);
+        self.stats.to_receive = lag;
+        let has_data = mind.logs.iter().any(|log| log.row.sort == Sort::Data);
+        let by_itself = lag > LAG_ENTRIES || !has_data;
+        Ok(Want {
+            newest_first: self.options.newest_first.unwrap_or(by_itself),
+            held,
+        })
+    }
+
+    fn on_want(&mut self, replica: &Replica, want: &Want) -> Result<()> {
+        let theirs = self.peer.as_ref().and_then(|peer| peer.vector.as_ref());
+        let (Some(mine), Some(theirs)) = (&self.mine, theirs) else {
+            return Ok(());
+        };
+        let plan = Plan::new(replica, mine, theirs, want, &self.forked, self.epochs.0)?;
+        self.stats.to_send = plan.entries;
+        self.plan = Some(plan);
+        self.events.push_back(Event::Progress(self.stats));
+        Ok(())
+    }
+
+    fn on_pack(&mut self, replica: &mut Replica, bytes: &[u8]) -> Result<()> {
+        let len = bytes.len() as u64;
+        let over = || Error::new(Kind::Size, "more packs than there was credit for");
+        self.credit.1 = self.credit.1.checked_sub(len).ok_or_else(over)?;
+        let header = self.read_header(replica, bytes)?;
+        self.epochs.1 = epoch_of(&header).or(self.epochs.1);
+        self.stats.received += header.entries();
+        let outcome = if header.is_trimmed() {
+            let opened = ingest::open(&replica.mind, &header, bytes);
+            opened.and_then(|opened| replica.ingest_opened(&opened))
+        } else {
+            replica.ingest(bytes)
+        };
+        match (outcome, header.ranges.first()) {
+            (Ok(ingested), _) => self.note_received(ingested),
+            (Err(error), Some(extent)) if is_of_one_log(error.kind) => {
+                self.note_refused(extent.log, error);
+            }
+            (Err(error), _) => return Err(error),
+        }
+        self.events.push_back(Event::Progress(self.stats));
+        self.credit.2 += len;
+        if self.credit.2 >= CREDIT_BYTES / 4 {
+            self.send(&Message::Credit(self.credit.2));
+            self.credit.1 += self.credit.2;
+            self.credit.2 = 0;
+        }
+        Ok(())
+    }
+
+    fn note_received(&mut self, ingested: Ingested) {
+        self.events.push_back(Event::Received { ingested });
+    }
+
+    fn read_header(&self, replica: &Replica, bytes: &[u8]) -> Result<Header> {
+        if bytes.first().is_none_or(|first| *first >= TRIMMED_BELOW) {
+            return Header::read(bytes);
+        }
+        let theirs = self.peer.as_ref().and_then(|peer| peer.vector.as_ref());
+        let mind = &replica.mind;
+        let known = |index: u64, first: u64| {
+            let index = usize::try_from(index).ok()?;
+            known_of(replica, mind, theirs?, index, first)
+        };
+        Header::read_trimmed(bytes, &mind.space()?, self.epochs.1, known)
+    }
+
+    fn on_ack(&mut self, replica: &mut Replica, claim: &Claim, vector: &Vector) -> Result<()> {
+        let Some(device) = self.peer.as_ref().map(|peer| peer.device) else {
+            return Ok(());
+        };
+        ack::check(&replica.mind, &device, claim, &vector.hash())?;
+        self.keep_ack(replica, &device, claim, vector)?;
+        self.closing.ack_received = true;
+        self.finish();
+        Ok(())
+    }
+
+    fn keep_ack(
+        &mut self,
+        replica: &mut Replica,
+        device: &crate::ids::DeviceKey,
+        claim: &Claim,
+        vector: &Vector,
+    ) -> Result<()> {
+        if ack::keep(replica, device, claim, vector)? {
+            let device = *device;
+            self.events.push_back(Event::Acknowledged { device });
+        }
+        Ok(())
+    }
+}
+
+/// Returns what is known here of the log at `index` of the other side's vector.
+fn known_of(
+    replica: &Replica,
+    mind: &Mind,
+    theirs: &Vector,
+    index: usize,
+    first: u64,
+) -> Option<Known> {
+    let at = *mind.by_id.get(&theirs.entries.get(index)?.log)?;
+    let row = &mind.logs[at].row;
+    // A damaged page only means that the link is not known; the pack then brings it or is refused.
+    let before = (first <= row.next)
+        .then(|| link_at(&replica.connection, mind, at, first).ok())
+        .flatten();
+    Some(Known {
+        device: row.device,
+        nonce: row.nonce,
+        sort: row.sort,
+        before,
+    })
+}
+
+/// Returns the error that a code from the other side stands for.
+fn refusal(code: &str) -> Error {
+    const KINDS: &[Kind] = &[
+        Kind::Newer,
+        Kind::Truncated,
+        Kind::Trailing,
+        Kind::Size,
+        Kind::Space,
+        Kind::Signature,
+        Kind::DeviceKey,
+        Kind::NotMember,
+        Kind::WaitMembers,
+        Kind::WaitKey,
+        Kind::Role,
+        Kind::Body,
+        Kind::Format,
+        Kind::Full,
+        Kind::Busy,
+        Kind::NotReady,
+        Kind::Invalid,
+    ];
+    let kind = KINDS.iter().find(|kind| kind.code() == code);
+    // Whatever went wrong over there, this side may try again.
+    let kind = kind.copied().unwrap_or(Kind::Io);
+    Error::new(kind, "the other side ended the session")
+}
