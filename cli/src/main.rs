@@ -8,6 +8,7 @@
 
 mod answer;
 mod args;
+mod bars;
 mod choice;
 mod command;
 mod context;

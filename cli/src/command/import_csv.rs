@@ -4,8 +4,9 @@
 //! grow with the file, but for the refused rows and the names of places.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     fs::File,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
     io::Write as _,
     path::{Path, PathBuf},
 };
@@ -27,7 +28,7 @@ use crate::{
     context::Context,
     draft::Event,
     failure::{Outcome, unwritable},
-    import::{ImportRow, RecordKind, RefusedRow, RowFlag},
+    import::{ImportReader, ImportRow, RecordKind, RefusedRow, RowFlag},
     maps,
     place::Places,
     progress,
@@ -63,11 +64,14 @@ pub(crate) fn import_csv(context: &Context<'_>) -> Outcome<Answer> {
     let path = PathBuf::from(context.required("file")?);
     let (reader, mapping, map) = maps::open(context.words, &path, context.text("map"))?;
     let store = context.open()?;
-    let bar = progress::bar(context.words.get("progress.import"), 0);
+    let (latest, count) = latest(reader);
+    let (reader, _, _) = maps::open(context.words, &path, context.text("map"))?;
+    let bar = progress::bar(context.words.get("progress.import"), count);
     let mut import = Import {
         store: &store,
         kind: mapping.record(),
         places: Places::default(),
+        latest,
         tally: Tally::default(),
     };
     let mut rows = Vec::with_capacity(ROWS_AT_ONCE);
@@ -100,7 +104,37 @@ struct Import<'a> {
     store: &'a Tuquan,
     kind: RecordKind,
     places: Places,
+    latest: HashMap<u64, Latest>,
     tally: Tally,
+}
+
+/// The last row of a key in the file: its line, and whether an earlier one was met.
+struct Latest {
+    line: u64,
+    met: bool,
+}
+
+/// Finds the last row of every key that the file holds more than once, and counts the rows.
+fn latest(reader: ImportReader) -> (HashMap<u64, Latest>, u64) {
+    let (mut lines, mut rows) = (HashMap::new(), 0);
+    let mut repeated = HashMap::new();
+    for row in reader {
+        rows += 1;
+        let Ok(row) = row else {
+            continue;
+        };
+        let (key, line) = (hash(&row.key), row.line);
+        if lines.insert(key, line).is_some() {
+            repeated.insert(key, Latest { line, met: false });
+        }
+    }
+    (repeated, rows)
+}
+
+fn hash(key: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    key.hash(&mut hasher);
+    hasher.finish()
 }
 
 impl Import<'_> {
@@ -113,6 +147,10 @@ impl Import<'_> {
             }
             for flag in &row.flags {
                 *self.tally.flags.entry(*flag).or_default() += 1;
+            }
+            if self.is_superseded(&row)? {
+                self.tally.duplicates += 1;
+                continue;
             }
             let (place, building) = (row.place.as_deref(), row.building.as_deref());
             let place = self.places.of_event(self.store, place, building)?;
@@ -130,6 +168,24 @@ impl Import<'_> {
             self.tally.take(line, outcome);
         }
         Ok(())
+    }
+
+    /// Tells whether a later row of the file says what this record is now, so that reading the
+    /// same file again does not take the record back and forth.
+    fn is_superseded(&mut self, row: &ImportRow) -> Outcome<bool> {
+        let Some(latest) = self.latest.get_mut(&hash(&row.key)) else {
+            return Ok(false);
+        };
+        if row.line >= latest.line {
+            return Ok(false);
+        }
+        let was_met = std::mem::replace(&mut latest.met, true);
+        let kind = match self.kind {
+            RecordKind::Incident => "incident",
+            RecordKind::LogEntry => "log_entry",
+        };
+        let record = self.store.natural(kind, &row.key)?;
+        Ok(was_met || self.store.get(&record)?.is_some())
     }
 
     /// A row that this very store exported edits its record; any other is known by its key.

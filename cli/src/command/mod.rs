@@ -6,6 +6,7 @@ mod export_csv;
 mod health;
 mod import_csv;
 mod read;
+mod report;
 mod write;
 
 use crate::{
@@ -30,6 +31,7 @@ pub(crate) fn run(name: &str, context: &Context<'_>) -> Outcome<Answer> {
         "search" => read::search(context),
         "conflicts" => read::conflicts(context),
         "members" => read::members(context),
+        "report" => report::report(context),
         "import-csv" => import_csv::import_csv(context),
         "export-csv" => export_csv::export_csv(context),
         "doctor" => health::doctor(context),
