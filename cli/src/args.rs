@@ -162,10 +162,7 @@ impl Maker<'_> {
                     .default_value("R2")
                     .hide_default_value(true),
             ]),
-            self.command("export").args([
-                self.option("out").short('o').required(true),
-                self.option("for"),
-            ]),
+            self.command("export").arg(out().required(true)),
             self.command("import").arg(file()),
         ]
     }

@@ -12,6 +12,7 @@ mod bars;
 mod choice;
 mod command;
 mod context;
+mod demo;
 mod draft;
 mod failure;
 mod home;
@@ -19,7 +20,6 @@ mod import;
 mod maps;
 mod place;
 mod progress;
-#[allow(dead_code)]
 mod sample;
 mod show;
 mod system;

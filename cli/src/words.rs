@@ -55,11 +55,6 @@ impl Words {
         Self { lang, entries }
     }
 
-    /// Returns the language.
-    pub(crate) const fn lang(&self) -> Lang {
-        self.lang
-    }
-
     /// Returns the words under a key, or the key itself where there are none.
     pub(crate) fn get<'a>(&'a self, key: &'a str) -> &'a str {
         self.find(key).unwrap_or(key)

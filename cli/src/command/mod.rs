@@ -2,6 +2,7 @@
 //!
 //! Must not know: how answers are printed.
 
+mod exchange;
 mod export_csv;
 mod health;
 mod import_csv;
@@ -34,6 +35,11 @@ pub(crate) fn run(name: &str, context: &Context<'_>) -> Outcome<Answer> {
         "report" => report::report(context),
         "import-csv" => import_csv::import_csv(context),
         "export-csv" => export_csv::export_csv(context),
+        "card" => exchange::card(context),
+        "grant" => exchange::grant(context),
+        "export" => exchange::export(context),
+        "import" => exchange::import(context),
+        "demo" => crate::demo::demo(context),
         "doctor" => health::doctor(context),
         "stats" => health::stats(context),
         _ => Err(Failure::usage(name)),

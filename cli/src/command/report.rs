@@ -51,6 +51,7 @@ pub(crate) fn report(context: &Context<'_>) -> Outcome<Answer> {
             rows.push((label(&store, words, key)?, part.new));
         }
         if cut != Cut::Week {
+            rows.retain(|(_, n)| *n > 0);
             rows.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
         }
         lines.extend(bars::draw(&rows, |n| words.count(n)));

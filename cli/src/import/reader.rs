@@ -33,11 +33,13 @@ impl ImportReader {
         Self::start(Source::open(path)?, mapping)
     }
 
+    #[cfg(test)]
     /// Reads from any stream of bytes, plain or gzip.
     pub(crate) fn new(input: impl Read + 'static, mapping: Mapping) -> Result<Self, ImportError> {
         Self::start(Source::new(Box::new(input))?, mapping)
     }
 
+    #[cfg(test)]
     /// Returns how many records have been yielded, imported and refused together.
     pub(crate) const fn record_count(&self) -> u64 {
         self.read
