@@ -90,9 +90,12 @@ impl From<ImportError> for Failure {
 
 fn exit_of(kind: Kind) -> Exit {
     match kind {
-        Kind::Invalid | Kind::Role | Kind::NotFound | Kind::NotReady | Kind::ChangeTooBig => {
-            Exit::Refused
-        }
+        Kind::Invalid
+        | Kind::Role
+        | Kind::NotFound
+        | Kind::NotReady
+        | Kind::NotMember
+        | Kind::ChangeTooBig => Exit::Refused,
         Kind::DbKey | Kind::DbPage | Kind::DbNewer | Kind::Busy => Exit::Store,
         Kind::Full | Kind::Io => Exit::Storage,
         _ => Exit::File,

@@ -23,7 +23,6 @@ pub(crate) struct ImportReader {
     records: RecordReader<BufReader<Box<dyn Read>>>,
     mapping: Mapping,
     layout: Layout,
-    read: u64,
     ended: bool,
 }
 
@@ -39,12 +38,6 @@ impl ImportReader {
         Self::start(Source::new(Box::new(input))?, mapping)
     }
 
-    #[cfg(test)]
-    /// Returns how many records have been yielded, imported and refused together.
-    pub(crate) const fn record_count(&self) -> u64 {
-        self.read
-    }
-
     fn start(source: Source, mapping: Mapping) -> Result<Self, ImportError> {
         let delimiter = mapping.delimiter.unwrap_or_else(|| source.delimiter());
         let mut records = RecordReader::new(source.input, delimiter);
@@ -54,7 +47,6 @@ impl ImportReader {
             records,
             mapping,
             layout,
-            read: 0,
             ended: false,
         })
     }
@@ -84,7 +76,6 @@ impl Iterator for ImportReader {
                 })
             }
         };
-        self.read += 1;
         Some(row)
     }
 }
