@@ -171,9 +171,34 @@ fn timeline(record: &Record) -> Vec<String> {
 
 /// Returns a cell that no spreadsheet takes for a formula.
 pub(crate) fn escape(cell: &str) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+    if is_escaped(cell) {
         format!("'{cell}")
     } else {
         cell.to_owned()
+    }
+}
+
+/// Returns what a cell said before [`escape`].
+pub(crate) fn unescape(cell: &str) -> Option<&str> {
+    cell.strip_prefix('\'').filter(|plain| is_escaped(plain))
+}
+
+/// Apostrophes before such a character are escaped too, so that every cell comes back.
+fn is_escaped(cell: &str) -> bool {
+    let first = cell.trim_start_matches('\'');
+    first.starts_with(['=', '+', '-', '@', '\t', '\r'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_cell_comes_back() {
+        for cell in ["=1", "+1", "-1", "@x", "'=1", "''-", "'x", "", "a=b", "\t1"] {
+            let escaped = escape(cell);
+            assert_eq!(unescape(&escaped).unwrap_or(&escaped), cell);
+            assert!(!escaped.starts_with(['=', '+', '-', '@']), "{cell}");
+        }
     }
 }

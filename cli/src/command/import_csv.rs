@@ -22,13 +22,13 @@ use tuquan_core::{
     record::plain::{Draft, Plain},
 };
 
-use super::export_csv::escape;
+use super::export_csv::{escape, unescape};
 use crate::{
     answer::Answer,
     context::Context,
     draft::Event,
     failure::{Outcome, unwritable},
-    import::{ImportReader, ImportRow, RecordKind, RefusedRow, RowFlag},
+    import::{ImportReader, ImportRow, RecordKind, RefusedRow, RowFlag, is_sealed},
     maps,
     place::Places,
     progress,
@@ -143,7 +143,7 @@ impl Import<'_> {
         let mut commands = Vec::with_capacity(rows.len());
         for mut row in rows {
             if row.key.starts_with(OWN_PREFIX) {
-                unescape(&mut row);
+                take_escapes(&mut row);
             }
             for flag in &row.flags {
                 *self.tally.flags.entry(*flag).or_default() += 1;
@@ -199,9 +199,13 @@ impl Import<'_> {
         let Some(held) = self.store.get(&record)? else {
             return Ok(Command::Import { draft, key });
         };
+        let category = draft.fields.get("category");
+        let sealed = matches!(category, Some(Plain::Text(token)) if is_sealed(token));
         let mut set = BTreeMap::new();
         for name in ["category", "place", "priority", "summary"] {
-            if let Some(plain) = draft.fields.get(name) {
+            // An export names no exact place of a sealed kind; the record keeps what it has.
+            let is_withheld = name == "place" && sealed;
+            if let (false, Some(plain)) = (is_withheld, draft.fields.get(name)) {
                 set.insert(name.to_owned(), Some(plain.clone()));
             }
         }
@@ -243,7 +247,7 @@ impl Tally {
 }
 
 /// Takes away what an export put before cells that look like formulas.
-fn unescape(row: &mut ImportRow) {
+fn take_escapes(row: &mut ImportRow) {
     let texts = [
         Some(&mut row.text),
         row.note.as_mut(),
@@ -251,9 +255,8 @@ fn unescape(row: &mut ImportRow) {
         row.building.as_mut(),
     ];
     for text in texts.into_iter().flatten() {
-        let plain = text.strip_prefix('\'').map(str::to_owned);
-        if let Some(plain) = plain.filter(|plain| escape(plain) != *plain) {
-            *text = plain;
+        if let Some(plain) = unescape(text) {
+            *text = plain.to_owned();
         }
     }
 }

@@ -41,7 +41,12 @@ pub(crate) fn log(context: &Context<'_>) -> Outcome<Answer> {
     let store = context.open()?;
     let category = choice::category(context, context.required("category")?)?;
     let mut places = Places::default();
-    let (place, building) = (context.text("place"), context.text("building"));
+    let building = context.text("building");
+    // A sealed kind takes its building only.
+    let sealed = matches!(&category, Plain::Text(token) if crate::import::is_sealed(token));
+    let place = context
+        .text("place")
+        .filter(|_| !sealed || building.is_none());
     let at = places.of_event(&store, place, building)?;
     for missing in places.take_missing() {
         store.apply(
