@@ -35,6 +35,9 @@ pub(crate) struct Failure {
     pub(crate) kind: String,
     /// What it was about.
     pub(crate) context: String,
+    /// The words that say so to people, around the context's particulars; none where the context
+    /// is in words already or is the core's own.
+    pub(crate) words: Option<(&'static str, String)>,
     /// How the program ends.
     pub(crate) exit: Exit,
 }
@@ -68,6 +71,7 @@ impl Failure {
             code,
             kind: kind.to_owned(),
             context: context.into(),
+            words: None,
             exit,
         }
     }
@@ -84,7 +88,20 @@ impl From<Error> for Failure {
 
 impl From<ImportError> for Failure {
     fn from(error: ImportError) -> Self {
-        Self::file(error.to_string())
+        let context = error.to_string();
+        let words = match error {
+            ImportError::Io(error) => ("file.io", error.kind().to_string()),
+            ImportError::Mapping(what) => ("file.mapping", what),
+            ImportError::Empty => ("file.empty", String::new()),
+            ImportError::Utf16 => ("file.utf16", String::new()),
+            ImportError::Header(what) => ("file.header", what),
+            ImportError::MissingColumn { column, .. } => ("file.missing_column", column),
+            ImportError::DuplicateColumn { column, .. } => ("file.duplicate_column", column),
+        };
+        Self {
+            words: Some(words),
+            ..Self::file(context)
+        }
     }
 }
 

@@ -91,8 +91,12 @@ fn finish(words: &Words, json: bool, outcome: Outcome<Answer>) -> Exit {
                 print(&json!({ "error": error }).to_string());
             }
             let meaning = words.token("error", failure.code);
+            let about = match &failure.words {
+                Some((key, text)) => words.say(key, &[("text", text)]),
+                None => failure.context.clone(),
+            };
             let mut to = std::io::stderr().lock();
-            let _ = writeln!(to, "{}: {meaning}\n  {}", failure.code, failure.context);
+            let _ = writeln!(to, "{}: {meaning}\n  {about}", failure.code);
             failure.exit
         }
     }

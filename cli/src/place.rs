@@ -79,6 +79,12 @@ impl Places {
     }
 }
 
+/// Returns the building that a name such as `B2, tầng 3` begins with.
+pub(crate) fn building_of(name: &str) -> Option<&str> {
+    let (building, _) = name.split_once(',')?;
+    Some(building.trim()).filter(|building| !building.is_empty())
+}
+
 /// Returns the place of this name, if the store has it.
 pub(crate) fn find(store: &Tuquan, name: &str) -> Outcome<Option<RecordId>> {
     let id = store.natural("place", &key(name))?;

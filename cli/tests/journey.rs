@@ -5,6 +5,8 @@ mod common;
 
 use common::{Device, Folder, object, run};
 
+const DOCS: &str = include_str!("../../docs/cli.md");
+
 fn journey(lang: &'static str) {
     let folder = Folder::new("journey");
     let device = Device::new(&folder, "a", lang);
@@ -154,6 +156,12 @@ fn every_command_has_its_help_in_both_languages() {
             let output = run(&[command, "--help", "--lang", lang]);
             let text = String::from_utf8(output.stdout).unwrap();
             assert!(output.status.success() && text.contains(command), "{text}");
+            let example = text.lines().last().unwrap_or_default();
+            assert!(
+                example.starts_with("  tuquan ") && example.contains(command),
+                "{text}"
+            );
+            assert!(DOCS.contains(&format!("| `{command}` |")), "{command}");
             let keys = ["command.", "option.", "help.", "example."];
             assert!(!keys.iter().any(|key| text.contains(key)), "{text}");
         }

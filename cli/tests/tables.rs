@@ -124,7 +124,7 @@ fn the_real_logs_are_read_to_the_last_row() {
     ];
     for name in names {
         let Some(path) = shared(name) else {
-            println!("{name} is not here: not read");
+            eprintln!("{name} is not here: not read");
             continue;
         };
         let folder = Folder::new("real");

@@ -19,7 +19,7 @@ use crate::{
     choice,
     context::Context,
     failure::{Failure, Outcome},
-    place::Places,
+    place::{Places, building_of},
     show::Shower,
 };
 
@@ -42,6 +42,7 @@ pub(crate) fn log(context: &Context<'_>) -> Outcome<Answer> {
     let category = choice::category(context, context.required("category")?)?;
     let mut places = Places::default();
     let building = context.text("building");
+    let building = building.or_else(|| building_of(context.text("place")?));
     // A sealed kind takes its building only.
     let sealed = matches!(&category, Plain::Text(token) if crate::import::is_sealed(token));
     let place = context
@@ -133,7 +134,7 @@ pub(crate) fn edit(context: &Context<'_>) -> Outcome<Answer> {
 /// Returns the place of this name, which is made where it is new.
 fn place(store: &Tuquan, name: &str) -> Outcome<Plain> {
     let mut places = Places::default();
-    let id = places.of_event(store, Some(name), None)?;
+    let id = places.of_event(store, Some(name), building_of(name))?;
     for missing in places.take_missing() {
         store.apply(
             tuquan_core::ids::RequestId(crate::system::random()),

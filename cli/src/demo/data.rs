@@ -9,6 +9,7 @@ use crate::{
     failure::Outcome,
     import::ImportRow,
     maps,
+    place::building_of,
     sample::{SampleEvent, sample_events},
     words::Words,
 };
@@ -84,11 +85,8 @@ pub(crate) fn of_samples(seed: u64, count: usize, now_ms: i64) -> Data {
 }
 
 fn of_sample(sample: SampleEvent) -> Happening {
-    let building = sample
-        .place
-        .split(',')
-        .next()
-        .map(|name| name.trim().to_owned());
+    let building = building_of(&sample.place).unwrap_or(&sample.place);
+    let building = Some(building.to_owned());
     Happening {
         place: Some(sample.place),
         building,
