@@ -3,6 +3,8 @@
 
 mod common;
 
+use serde_json::Value;
+
 use common::{Device, Folder, object, run};
 
 const DOCS: &str = include_str!("../../docs/cli.md");
@@ -29,6 +31,7 @@ fn journey(lang: &'static str) {
     assert_eq!(logged["effect"], "created");
     let code = logged["code"].as_str().unwrap();
     let id = logged["record"].as_str().unwrap();
+    let prefix = id.get(..14).unwrap();
     assert!(code.starts_with("B2-"), "{code}");
     let again = device.json(&["log", "-c", "theft", "--request", "one", "Mất"]);
     assert_eq!(again["record"], logged["record"]);
@@ -42,7 +45,7 @@ fn journey(lang: &'static str) {
         "Hát to",
     ]);
 
-    for (state, given) in [("acknowledged", code), ("in_progress", &id[..14])] {
+    for (state, given) in [("acknowledged", code), ("in_progress", prefix)] {
         let moved = device.json(&["transition", given, state]);
         assert_eq!(moved["effect"], "changed");
     }
@@ -69,10 +72,14 @@ fn journey(lang: &'static str) {
         "113",
     ]);
 
+    look(&device, id, &made["person"]);
+}
+
+fn look(device: &Device, id: &str, person: &Value) {
     let shown = device.json(&["show", id])["record"].clone();
     assert_eq!(shown["fields"]["state"], "resolved");
     assert_eq!(shown["fields"]["priority"], "urgent");
-    assert_eq!(shown["lists"]["assignees"][0]["value"], made["person"]);
+    assert_eq!(shown["lists"]["assignees"][0]["value"], *person);
     let struck = shown["lists"]["timeline"].as_array().unwrap();
     assert_eq!(
         struck
