@@ -107,6 +107,15 @@ impl Kind {
         }
     }
 
+    /// Tells whether the storage failed, after which a connection is not used again.
+    #[must_use]
+    pub fn is_of_storage(self) -> bool {
+        matches!(
+            self,
+            Self::DbKey | Self::DbPage | Self::Full | Self::Io | Self::Busy
+        )
+    }
+
     /// Tells whether the same call may succeed later without any change by the caller.
     #[must_use]
     pub fn is_retryable(self) -> bool {

@@ -378,7 +378,8 @@ impl Planner<'_> {
                 effect,
             });
         }
-        if heads.len() > HEADS_MAX {
+        let items = stored.items >= crate::record::graph::ITEMS_MAX as u64;
+        if items || heads.len() > HEADS_MAX {
             return Err(Error::new(
                 Kind::ChangeTooBig,
                 format!("record {id} is full"),
@@ -406,7 +407,7 @@ impl Planner<'_> {
     }
 
     fn load(&self, view: &View, id: &RecordId) -> Result<Option<Stored>> {
-        match self.step.and_then(|step| step.touched(id)) {
+        match self.step.and_then(|step| step.touched(view, id)) {
             Some(stored) => Ok(Some(stored.clone())),
             None => view.load(self.transaction, id),
         }

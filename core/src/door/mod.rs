@@ -213,6 +213,7 @@ impl Tuquan {
     /// saved; `E-IO` means not sure, and looked up again before it is returned.
     pub fn apply(&self, request: RequestId, command: &Command) -> Result<Applied> {
         let mut replica = self.writer.tap();
+        replica.refresh()?;
         if let Some(answer) = repeated(&replica.mind, &request) {
             return Ok(answer);
         }
@@ -277,6 +278,7 @@ impl Tuquan {
 
     fn apply_batch(&self, batch: &[Command]) -> Result<Vec<Result<Applied>>> {
         let mut replica = self.writer.bulk();
+        replica.refresh()?;
         let now_ms = replica.env.clock.now_ms();
         let role = role_of(&replica.mind)?;
         let mut planned: Vec<Result<(Option<RecordId>, Effect)>> = Vec::with_capacity(batch.len());
@@ -416,6 +418,16 @@ impl Tuquan {
             .read(|connection| code::of(connection, &self.views, record))
     }
 
+    /// Returns the records that a person may mean by an id, the first six or more digits of one, or
+    /// a code; at most `limit`.
+    ///
+    /// # Errors
+    /// Of the store.
+    pub fn find(&self, text: &str, limit: usize) -> Result<Vec<RecordId>> {
+        self.readers
+            .read(|connection| code::find(connection, &self.views, text, limit))
+    }
+
     /// Returns the hash over all views, in hexadecimal: equal on replicas with equal entries.
     ///
     /// # Errors
@@ -519,7 +531,13 @@ impl Tuquan {
     /// What `act` returns.
     pub fn bulk<T>(&self, act: impl FnOnce(&mut Replica) -> Result<T>) -> Result<T> {
         let mut replica = self.writer.bulk();
+        replica.refresh()?;
         let outcome = act(&mut replica);
+        if let Err(error) = &outcome
+            && error.kind.is_of_storage()
+        {
+            replica.doubt(error.kind);
+        }
         let members = Arc::clone(&replica.mind.members);
         drop(replica);
         *self.members.write().unwrap_or_else(PoisonError::into_inner) = members;

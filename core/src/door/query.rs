@@ -200,7 +200,7 @@ pub fn list(connection: &Connection, views: &[View], list: &List) -> Result<Page
     let mut values: Vec<Value> = Vec::new();
     for (name, plain) in &list.filter {
         let field = field_named(view.of, name)?;
-        if !field.is_column() {
+        if !field.is_column() || field.is_person() {
             return Err(Error::new(
                 Kind::Invalid,
                 format!("{name} cannot be filtered by"),
@@ -342,7 +342,7 @@ pub fn counts(connection: &Connection, views: &[View], asked: &Counts) -> Result
     let mut fields: Vec<&Field> = Vec::with_capacity(asked.by.len());
     for name in &asked.by {
         let field = field_named(view.of, name)?;
-        if !field.is_column() || asked.by.len() > 2 {
+        if !field.is_column() || field.is_person() || asked.by.len() > 2 {
             return Err(Error::new(
                 Kind::Invalid,
                 format!("{name} cannot be counted by"),

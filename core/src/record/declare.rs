@@ -110,6 +110,13 @@ impl Field {
         matches!(self.merge, Merge::AO | Merge::OR | Merge::FS)
     }
 
+    /// Tells whether it says which person; nothing is ever filtered, counted, indexed or searched
+    /// by such a field.
+    #[must_use]
+    pub fn is_person(&self) -> bool {
+        matches!(self.name, "written_by" | "on_duty" | "assignees")
+    }
+
     /// Tells whether the view's main table has a column for it.
     #[must_use]
     pub fn is_column(&self) -> bool {

@@ -6,7 +6,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, params};
 
 use super::mind::Mind;
 use super::step::{Content, Incoming, check_item};
@@ -18,7 +18,7 @@ use crate::log::entry::{Body, Entry, kind};
 use crate::log::item::{Item, Place, Target, item_digest, natural_id};
 use crate::record::graph::GraphItem;
 use crate::store::logs;
-use crate::store::views::Head;
+use crate::store::views::{FLAG_ASIDE, Stored, View};
 
 /// The most items that one merge reads; far beyond what a record may hold, but an end.
 const GATHER_ITEMS_MAX: usize = 16_384;
@@ -57,20 +57,43 @@ pub fn incoming(
     }))
 }
 
-/// Returns every item of record `id` that `heads` reach, and `extra` ones that came now.
+/// Returns the record that an item writes to.
+///
+/// # Errors
+/// `E-FORMAT` when target and deps do not fit together, or it depends on a later item of its log.
+pub fn target(mind: &Mind, item: &Item, place: Place, hlc: Hlc) -> Result<RecordId> {
+    let format = |what: &str| Error::new(Kind::Format, what);
+    let own = item.deps.iter().filter(|dep| dep.place.log == place.log);
+    if own.max().is_some_and(|latest| latest.place >= place) {
+        return Err(format("an item that depends on a later one"));
+    }
+    match &item.target {
+        Target::New if item.deps.is_empty() => Ok(place.record_id(hlc)),
+        Target::Natural(key) if item.deps.is_empty() => {
+            Ok(natural_id(&mind.space()?, item.kind, key))
+        }
+        Target::Record(_) if item.deps.is_empty() => Err(format("a change without deps")),
+        Target::Record(id) => Ok(*id),
+        _ => Err(format("a creation with deps")),
+    }
+}
+
+/// Returns every item of a record: those that its heads reach, those put aside, and `extra` ones
+/// that came now.
 ///
 /// # Errors
 /// `E-DBPAGE`.
 pub fn gather(
     connection: &Connection,
     mind: &Mind,
-    id: &RecordId,
-    heads: &[Head],
+    view: &View,
+    record: &Stored,
     extra: Vec<GraphItem>,
     cache: &mut Cache,
 ) -> Result<Vec<GraphItem>> {
     let mut seen: HashSet<Place> = extra.iter().map(|item| item.place).collect();
-    let mut queue: Vec<Place> = heads.iter().map(|head| head.place).collect();
+    let mut queue: Vec<Place> = record.heads.iter().map(|head| head.place).collect();
+    queue.extend(aside(connection, mind, view, record)?);
     queue.extend(extra.iter().flat_map(|item| item.deps.iter().copied()));
     let mut items = extra;
     while let Some(place) = queue.pop() {
@@ -80,7 +103,7 @@ pub fn gather(
         if items.len() >= GATHER_ITEMS_MAX {
             break;
         }
-        if let Some(item) = read(connection, mind, id, place, cache)? {
+        if let Some(item) = read(connection, mind, (view, &record.id), place, cache)? {
             queue.extend(item.deps.iter().copied());
             items.push(item);
         }
@@ -93,10 +116,29 @@ pub fn gather(
     Ok(items)
 }
 
+/// Returns the places of the items that no head leads to.
+fn aside(connection: &Connection, mind: &Mind, view: &View, record: &Stored) -> Result<Vec<Place>> {
+    let mut places = Vec::new();
+    if record.flags & FLAG_ASIDE == 0 {
+        return Ok(places);
+    }
+    let sql = "SELECT at, item FROM aside WHERE kind = ? AND record = ?";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params![view.of.kind.cast_signed(), record.id])?;
+    while let Some(row) = rows.next()? {
+        let (no, seq) = logs::parts(row.get(0)?);
+        if let Some(log) = mind.log_numbered(no) {
+            let (log, index) = (log.row.id, row.get(1)?);
+            places.push(Place { log, seq, index });
+        }
+    }
+    Ok(places)
+}
+
 fn read(
     connection: &Connection,
     mind: &Mind,
-    id: &RecordId,
+    (view, id): (&View, &RecordId),
     place: Place,
     cache: &mut Cache,
 ) -> Result<Option<GraphItem>> {
@@ -110,12 +152,8 @@ fn read(
     let Ok(mut item) = Item::decode(&found.bytes, &place.log) else {
         return Ok(None);
     };
-    let target = match &item.target {
-        Target::New => place.record_id(found.hlc),
-        Target::Natural(key) => natural_id(&mind.space()?, item.kind, key),
-        Target::Record(id) => *id,
-    };
-    if target != *id {
+    let writes_to = target(mind, &item, place, found.hlc);
+    if item.kind != view.of.kind || writes_to.ok() != Some(*id) {
         return Ok(None);
     }
     let role = mind
@@ -123,8 +161,7 @@ fn read(
         .devices
         .get(&log.row.device)
         .and_then(|member| member.role);
-    let view = mind.view(item.kind).map(|index| &mind.views[index]);
-    if view.is_none_or(|view| check_item(view, &item, place, role).is_err()) {
+    if check_item(view, &item, role).is_err() {
         item.ops.clear();
     }
     Ok(Some(GraphItem {

@@ -5,13 +5,13 @@
 //! when that may have changed. Entries beyond a gap are provisional: seen, not counted in the
 //! vector. Must not know: how the pack came.
 
-use rusqlite::{Transaction, params};
+use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::mind::{Mind, extend};
 use super::step::{Content, Incoming, Step};
 use super::{Changed, Replica};
 use crate::error::{Error, Kind, Result};
-use crate::ids::{Link, LogId};
+use crate::ids::{Digest, Link, LogId};
 use crate::log::chain::{self, Sort};
 use crate::log::entry::{Body, Entry, kind};
 use crate::log::item::Place;
@@ -203,19 +203,25 @@ impl Replica {
     }
 
     /// Tries the packs that were kept for later once more.
-    fn retry_held(&mut self) -> Result<Ingested> {
-        let mut waiting: Vec<(crate::ids::Digest, Vec<u8>)> = Vec::new();
+    ///
+    /// Done when the team changes, and at open, because a crash may have come in between.
+    pub(super) fn retry_held(&mut self) -> Result<Ingested> {
+        let mut waiting: Vec<Digest> = Vec::new();
         {
-            let mut statement = self
-                .connection
-                .prepare_cached("SELECT id, bytes FROM held")?;
-            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let mut statement = self.connection.prepare_cached("SELECT id FROM held")?;
+            let rows = statement.query_map([], |row| row.get(0))?;
             for row in rows {
                 waiting.push(row?);
             }
         }
         let mut outcome = Ingested::default();
-        for (id, bytes) in waiting {
+        for id in waiting {
+            let sql = "SELECT bytes FROM held WHERE id = ?";
+            let row = self.connection.query_row(sql, [id], |row| row.get(0));
+            // A pack that brought the team list may have tried all others already.
+            let Some(bytes): Option<Vec<u8>> = row.optional()? else {
+                continue;
+            };
             let done = match self.ingest(&bytes) {
                 Ok(ingested) => {
                     let held = ingested.held.is_some();
@@ -281,12 +287,14 @@ fn take_in(
     check_fork(transaction, mind, index, range, verified, &part)?;
     let mut outcome = Ingested::default();
     let mut fresh = Vec::with_capacity(part.len());
+    let mut filled = Vec::new();
     let no = mind.logs[index].row.no;
     for offset in part.clone() {
         let seq = verified[offset].seq;
         if mind.logs[index].holds(seq) {
             outcome.duplicates += 1;
-            fill_hole(transaction, no, seq, &range.entries[offset])?;
+            let indexes = fill_hole(transaction, mind, (no, seq), &range.entries[offset])?;
+            filled.extend((!indexes.is_empty()).then_some((offset, indexes)));
         } else {
             fresh.push(offset);
         }
@@ -305,29 +313,25 @@ fn take_in(
         .get(&range.device)
         .and_then(|member| member.role);
     let mut step = Step::new(transaction, mind);
-    for offset in fresh {
-        feed(
-            &mut step,
-            id,
-            role,
-            &range.entries[offset],
-            &verified[offset],
-        )?;
+    let fresh = fresh.into_iter().map(|offset| (offset, Vec::new()));
+    for (offset, indexes) in fresh.chain(filled) {
+        let entry = (&range.entries[offset], &verified[offset]);
+        feed(&mut step, id, role, entry, &indexes)?;
     }
     outcome.changed = step.finish()?;
     Ok(outcome)
 }
 
-/// Hands the items of one entry to a step.
+/// Hands items of one entry to a step: those at `indexes`, or all when there are none.
 fn feed(
     step: &mut Step<'_>,
     log: LogId,
     role: Option<Role>,
-    entry: &Entry,
-    verified: &Verified,
+    (entry, verified): (&Entry, &Verified),
+    indexes: &[u32],
 ) -> Result<()> {
     if entry.kind != kind::WRITE {
-        return Ok(());
+        return step.close_entry(log, verified.seq);
     }
     for (index, (item, digest)) in (0_u32..).zip(entry.items.iter().zip(&verified.item_digests)) {
         let place = Place {
@@ -335,6 +339,9 @@ fn feed(
             seq: verified.seq,
             index,
         };
+        if !indexes.is_empty() && !indexes.contains(&index) {
+            continue;
+        }
         match item {
             Body::Bytes(bytes) => step.absorb(Incoming {
                 place,
@@ -346,7 +353,7 @@ fn feed(
             Body::Absent(_) => step.note_hole(place)?,
         }
     }
-    Ok(())
+    step.close_entry(log, verified.seq)
 }
 
 /// Compares the range with what is here: another link at an equal sequence number is a fork.
@@ -534,22 +541,27 @@ fn close_gap(transaction: &Transaction<'_>, mind: &mut Mind, index: usize) -> Re
 }
 
 /// Puts content where only a digest was, when another copy of the entry brings it.
-fn fill_hole(transaction: &Transaction<'_>, no: i64, seq: u64, entry: &Entry) -> Result<()> {
-    if entry
-        .items
-        .iter()
-        .any(|item| matches!(item, Body::Absent(_)))
-    {
-        return Ok(());
-    }
+///
+/// Returns the indexes of the items that were absent.
+fn fill_hole(
+    transaction: &Transaction<'_>,
+    mind: &mut Mind,
+    (no, seq): (i64, u64),
+    entry: &Entry,
+) -> Result<Vec<u32>> {
     let at = logs::at(no, seq);
-    let hole = transaction
-        .prepare_cached("SELECT 1 FROM hole WHERE at = ?")?
-        .exists([at])?;
-    if !hole {
-        return Ok(());
+    let indexes = (0_u32..).zip(&entry.items).map(|(index, _)| index);
+    let absent: Vec<u32> = indexes
+        .filter(|index| mind.holes.contains(&(at, *index)))
+        .collect();
+    let is_absent = |item: &Body| matches!(item, Body::Absent(_));
+    if absent.is_empty() || entry.items.iter().any(is_absent) {
+        return Ok(Vec::new());
     }
     logs::replace_entry(transaction, no, seq, entry)?;
     transaction.execute("DELETE FROM hole WHERE at = ?", [at])?;
-    Ok(())
+    for index in &absent {
+        mind.holes.remove(&(at, *index));
+    }
+    Ok(absent)
 }

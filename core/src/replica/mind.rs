@@ -152,9 +152,13 @@ pub struct Mind {
     /// The epoch secrets that this device holds.
     pub epochs: BTreeMap<EpochId, EpochSecret>,
     /// For each missing item: those that wait for it.
-    pub waiting: HashMap<Place, Vec<(i64, u32)>>,
+    pub waiting: BTreeMap<Place, Vec<(i64, u32)>>,
     /// The items that wait.
     pub pending: HashSet<(i64, u32)>,
+    /// The items whose content is absent.
+    pub holes: HashSet<(i64, u32)>,
+    /// While the views are rebuilt: where each log's part that they hold already ends.
+    pub rebuilt: Option<HashMap<i64, u64>>,
     /// Recent requests and what came of them.
     pub requests: HashMap<RequestId, Remembered>,
 }
@@ -176,8 +180,10 @@ impl Mind {
             own: None,
             members: Arc::default(),
             epochs: BTreeMap::new(),
-            waiting: HashMap::new(),
+            waiting: BTreeMap::new(),
             pending: HashSet::new(),
+            holes: HashSet::new(),
+            rebuilt: None,
             requests: HashMap::new(),
         };
         for row in logs::all(connection)? {
@@ -187,6 +193,7 @@ impl Mind {
         mind.load_epochs(connection)?;
         mind.load_ahead(connection)?;
         mind.load_pending(connection)?;
+        mind.load_holes(connection)?;
         mind.load_own(connection)?;
         Ok(mind)
     }
@@ -353,6 +360,22 @@ impl Mind {
             self.pending.insert(item);
         }
         Ok(())
+    }
+
+    fn load_holes(&mut self, connection: &Connection) -> Result<()> {
+        let mut statement = connection.prepare_cached("SELECT at, item FROM hole")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            self.holes.insert((row.get(0)?, row.get(1)?));
+        }
+        Ok(())
+    }
+
+    /// Tells whether the views hold entry `seq` of log `no`, as far as a rebuild has come.
+    #[must_use]
+    pub fn is_rebuilt(&self, no: i64, seq: u64) -> bool {
+        let rebuilt = self.rebuilt.as_ref();
+        rebuilt.is_none_or(|ends| ends.get(&no).is_some_and(|end| seq < *end))
     }
 
     /// Finds the end of the own data log: its row, rolled forward over the tail.

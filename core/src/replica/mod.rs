@@ -16,7 +16,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use self::mind::Mind;
 use crate::clock::Env;
-use crate::error::Result;
+use crate::error::{Kind, Result};
 use crate::ids::RecordId;
 use crate::store::open::Location;
 
@@ -30,6 +30,18 @@ pub struct Replica {
     /// Clock and randomness.
     pub env: Env,
     location: Location,
+    doubts: Doubts,
+}
+
+/// What has to be read back from disk before anything else is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Doubts {
+    /// Nothing.
+    None,
+    /// What is known by heart.
+    Memory,
+    /// The connection too.
+    All,
 }
 
 /// A record that changed, for screens that show it.
@@ -58,8 +70,12 @@ impl Replica {
             mind,
             env,
             location,
+            doubts: Doubts::None,
         };
         replica.prepare_views()?;
+        if replica.mind.identity.is_some() {
+            replica.retry_held()?;
+        }
         Ok(replica)
     }
 
@@ -73,28 +89,50 @@ impl Replica {
         &mut self,
         act: impl FnOnce(&Transaction<'_>, &mut Mind, &mut Env) -> Result<T>,
     ) -> Result<T> {
-        let transaction = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let outcome = act(&transaction, &mut self.mind, &mut self.env);
-        let outcome = outcome.and_then(|value| {
-            transaction.commit()?;
-            Ok(value)
-        });
-        if outcome.is_err() {
-            self.recover();
+        self.refresh()?;
+        let outcome = self.attempt(act);
+        if let Err(error) = &outcome {
+            self.doubt(error.kind);
+            // When this fails too, the next use tries again before it does anything.
+            let _ = self.refresh();
         }
         outcome
     }
 
-    /// Reads memory back from disk after a failure; the connection is made anew, because one bad
-    /// page can poison it.
-    fn recover(&mut self) {
-        if let Ok(connection) = crate::store::open::writer(&self.location) {
-            self.connection = connection;
+    fn attempt<T>(
+        &mut self,
+        act: impl FnOnce(&Transaction<'_>, &mut Mind, &mut Env) -> Result<T>,
+    ) -> Result<T> {
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let value = act(&transaction, &mut self.mind, &mut self.env)?;
+        transaction.commit()?;
+        Ok(value)
+    }
+
+    /// Notes that memory or connection may not be what the disk says, after an error of `kind`.
+    pub fn doubt(&mut self, kind: Kind) {
+        self.doubts = self.doubts.max(if kind.is_of_storage() {
+            Doubts::All
+        } else {
+            Doubts::Memory
+        });
+    }
+
+    /// Reads memory back from disk if it is in doubt. After an error of the storage the connection
+    /// is made anew first, because one bad page poisons it for good.
+    ///
+    /// # Errors
+    /// While the storage does not work; memory stays in doubt then.
+    pub fn refresh(&mut self) -> Result<()> {
+        if self.doubts == Doubts::All {
+            self.connection = crate::store::open::writer(&self.location)?;
         }
-        if let Ok(mind) = Mind::load(&self.connection, self.mind.schema) {
-            self.mind = mind;
+        if self.doubts != Doubts::None {
+            self.mind = Mind::load(&self.connection, self.mind.schema)?;
+            self.doubts = Doubts::None;
         }
+        Ok(())
     }
 }

@@ -157,7 +157,7 @@ pub fn vector(connection: &Connection, mind: &Mind) -> Result<Vector> {
 }
 
 fn holes(connection: &Connection, no: i64) -> Result<Vec<(u64, u64)>> {
-    let sql = "SELECT at FROM hole WHERE at >= ? AND at < ? ORDER BY at";
+    let sql = "SELECT DISTINCT at FROM hole WHERE at >= ? AND at < ? ORDER BY at";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([logs::at(no, 0), logs::at(no + 1, 0)])?;
     let mut ranges: Vec<(u64, u64)> = Vec::new();

@@ -2,11 +2,13 @@
 //!
 //! Must not know: what the views are read for.
 
+use std::collections::HashMap;
+
 use super::Replica;
 use super::step::Step;
 use crate::error::Result;
 use crate::log::chain::Sort;
-use crate::log::entry::{Body, kind};
+use crate::log::entry::kind;
 use crate::store::{logs, views};
 
 const SHAPE: &str = "view_shape";
@@ -47,14 +49,16 @@ impl Replica {
     pub fn rebuild(&mut self, progress: &mut dyn FnMut(u64, u64)) -> Result<u64> {
         self.transact(|transaction, mind, _| {
             transaction.execute("DELETE FROM meta WHERE key = ?", [SHAPE])?;
-            transaction
-                .execute_batch("DELETE FROM rival; DELETE FROM pending; DELETE FROM damaged;")?;
+            transaction.execute_batch(
+                "DELETE FROM rival; DELETE FROM pending; DELETE FROM damaged; DELETE FROM aside;",
+            )?;
             for view in mind.views.iter() {
                 transaction.execute_batch(&view.drop())?;
                 transaction.execute_batch(&view.create())?;
             }
             mind.waiting.clear();
             mind.pending.clear();
+            mind.rebuilt = Some(HashMap::new());
             Ok(())
         })?;
         let order = self.order()?;
@@ -64,24 +68,26 @@ impl Replica {
             self.transact(|transaction, mind, _| {
                 let mut step = Step::new(transaction, mind);
                 for (_, at, items) in part {
-                    for index in 0..*items {
+                    for index in 0..items.unwrap_or(0) {
                         if let Some(item) = step.read_back((*at, index))? {
                             step.absorb(item)?;
                         }
                     }
+                    step.close_rebuilt(*at)?;
                 }
                 step.finish().map(|_| ())
             })?;
-            done += part.len() as u64;
+            done += part.iter().filter(|(.., items)| items.is_some()).count() as u64;
             progress(done, all);
         }
+        self.mind.rebuilt = None;
         let shape = views::shape_hash(&self.mind.views);
         self.transact(|transaction, _, _| logs::set_meta(transaction, SHAPE, &shape))?;
         Ok(done)
     }
 
-    /// Lists (clock, place, items) of every write entry, by clock, so that few items wait.
-    fn order(&self) -> Result<Vec<(u64, i64, u32)>> {
+    /// Lists (clock, place, items of a write) of every entry, by clock, so that few items wait.
+    fn order(&self) -> Result<Vec<(u64, i64, Option<u32>)>> {
         let mut order = Vec::new();
         for log in self
             .mind
@@ -92,18 +98,15 @@ impl Replica {
             let stretches = std::iter::once((0, log.row.next)).chain(log.ahead.iter().copied());
             for (first, end) in stretches {
                 logs::for_each(&self.connection, log.row.no, first, end, |seq, entry| {
-                    if entry.kind == kind::WRITE {
-                        let is_there = |item: &&Body| matches!(item, Body::Bytes(_));
-                        let items = entry.items.iter().filter(is_there).count();
-                        let items = u32::try_from(items).unwrap_or(u32::MAX);
-                        order.push((entry.hlc.0, logs::at(log.row.no, seq), items));
-                    }
+                    let items = u32::try_from(entry.items.len()).unwrap_or(u32::MAX);
+                    let items = (entry.kind == kind::WRITE).then_some(items);
+                    order.push((entry.hlc.0, logs::at(log.row.no, seq), items));
                     Ok(())
                 })?;
             }
         }
         // By clock across logs, but never against the order inside one log.
-        let mut latest = std::collections::HashMap::new();
+        let mut latest = HashMap::new();
         for (clock, at, _) in &mut order {
             let (no, _) = logs::parts(*at);
             let last = latest.entry(no).or_insert(0);

@@ -10,18 +10,19 @@ use std::sync::Arc;
 use rusqlite::{Transaction, params};
 
 use super::Changed;
-use super::gather::{Cache, gather, incoming};
+use super::gather::{Cache, gather, incoming, target};
 use super::mind::Mind;
 use crate::clock::Hlc;
 use crate::error::{Error, Kind, Result};
-use crate::ids::{Digest, RecordId};
-use crate::log::item::{Dep, Item, Place, Target, natural_id};
+use crate::ids::{Digest, LogId, RecordId};
+use crate::log::chain::Sort;
+use crate::log::item::{Dep, Item, Place};
 use crate::record::declare::{Merge, Role};
 use crate::record::document::merge;
-use crate::record::graph::GraphItem;
+use crate::record::graph::{GraphItem, ITEMS_MAX};
 use crate::record::state::{State, check_op};
 use crate::store::logs;
-use crate::store::views::{FLAG_CLOCK, FLAG_DAMAGED, Head, Stored, View};
+use crate::store::views::{FLAG_ASIDE, FLAG_CLOCK, FLAG_DAMAGED, Head, Stored, View};
 
 /// An item on its way into the views.
 #[derive(Debug, Clone)]
@@ -49,7 +50,6 @@ pub enum Content {
 
 /// A record as this step leaves it.
 struct Touched {
-    view: usize,
     record: Stored,
     before: Option<State>,
     extra: Vec<GraphItem>,
@@ -59,7 +59,8 @@ struct Touched {
 pub struct Step<'a> {
     transaction: &'a Transaction<'a>,
     mind: &'a mut Mind,
-    touched: BTreeMap<RecordId, Touched>,
+    /// By the number of the view and the record: an id alone may be claimed by two record types.
+    touched: BTreeMap<(usize, RecordId), Touched>,
     cache: Cache,
 }
 
@@ -80,7 +81,45 @@ impl<'a> Step<'a> {
     /// # Errors
     /// Only of the store: a bad item is noted as damaged and no error.
     pub fn absorb(&mut self, incoming: Incoming) -> Result<()> {
-        let mut queue = vec![incoming];
+        self.absorb_all(vec![incoming])
+    }
+
+    /// Tells that all items of an entry were absorbed: those that waited for one that it does not
+    /// have, or that says nothing, go on.
+    ///
+    /// # Errors
+    /// Of the store.
+    pub fn close_entry(&mut self, log: LogId, seq: u64) -> Result<()> {
+        if self.mind.waiting.is_empty() {
+            return Ok(());
+        }
+        let place = |index| Place { log, seq, index };
+        let waited_for = self.mind.waiting.range(place(0)..=place(u32::MAX));
+        let places: Vec<Place> = waited_for.map(|(place, _)| *place).collect();
+        for place in places {
+            let mut queue = Vec::new();
+            self.wake(place, &mut queue)?;
+            self.absorb_all(queue)?;
+        }
+        Ok(())
+    }
+
+    /// As [`Step::close_entry`], in a rebuild that has come to the entry with this row number.
+    ///
+    /// # Errors
+    /// Of the store.
+    pub fn close_rebuilt(&mut self, at: i64) -> Result<()> {
+        let (no, seq) = logs::parts(at);
+        if let Some(ends) = &mut self.mind.rebuilt {
+            ends.insert(no, seq + 1);
+        }
+        match self.mind.log_numbered(no).map(|log| log.row.id) {
+            Some(log) => self.close_entry(log, seq),
+            None => Ok(()),
+        }
+    }
+
+    fn absorb_all(&mut self, mut queue: Vec<Incoming>) -> Result<()> {
         while let Some(incoming) = queue.pop() {
             let place = incoming.place;
             match self.take(incoming) {
@@ -102,8 +141,8 @@ impl<'a> Step<'a> {
         let Some(view) = self.mind.view(item.kind) else {
             return Ok(());
         };
-        let id = self.target(&item, place, incoming.hlc)?;
-        if let Err(error) = check_item(&self.mind.views[view], &item, place, incoming.role) {
+        let id = target(self.mind, &item, place, incoming.hlc)?;
+        if let Err(error) = check_item(&self.mind.views[view], &item, incoming.role) {
             // It counts as an empty item, so that what was written after it goes on.
             self.note_damaged(place, &error)?;
             item.ops.clear();
@@ -111,15 +150,16 @@ impl<'a> Step<'a> {
         if let Some(missing) = item.deps.iter().find(|dep| !self.has(&dep.place)) {
             return self.note_pending(missing.place, place);
         }
-        if !self.touched.contains_key(&id) {
-            let touched = self.load(view, id, &item, place, incoming.hlc)?;
-            self.touched.insert(id, touched);
+        if !self.touched.contains_key(&(view, id)) {
+            let touched = self.load(view, id, place, incoming.hlc)?;
+            self.touched.insert((view, id), touched);
         }
-        let Some(touched) = self.touched.get_mut(&id) else {
+        let Some(touched) = self.touched.get_mut(&(view, id)) else {
             return Ok(());
         };
         let record = &mut touched.record;
-        if !touched.extra.is_empty() || !follows(&item.deps, &record.heads) {
+        let is_full = record.items >= ITEMS_MAX as u64 || record.flags & FLAG_ASIDE != 0;
+        if is_full || !touched.extra.is_empty() || !follows(&item.deps, &record.heads) {
             touched.extra.push(GraphItem {
                 place,
                 hlc: incoming.hlc,
@@ -158,9 +198,10 @@ impl<'a> Step<'a> {
 
     /// Returns a record as this step has it so far, if the step touched it.
     #[must_use]
-    pub fn touched(&self, id: &RecordId) -> Option<&Stored> {
+    pub fn touched(&self, view: &View, id: &RecordId) -> Option<&Stored> {
+        let number = self.mind.view(view.of.kind)?;
         self.touched
-            .get(id)
+            .get(&(number, *id))
             .filter(|found| found.extra.is_empty())
             .map(|found| &found.record)
     }
@@ -169,44 +210,18 @@ impl<'a> Step<'a> {
     ///
     /// # Errors
     /// Of the store.
-    pub fn note_hole(&self, place: Place) -> Result<()> {
+    pub fn note_hole(&mut self, place: Place) -> Result<()> {
         let at = logs::at(self.mind.local_no(&place.log), place.seq);
         self.transaction
-            .prepare_cached("INSERT OR IGNORE INTO hole (at) VALUES (?)")?
-            .execute([at])?;
+            .prepare_cached("INSERT OR IGNORE INTO hole (at, item) VALUES (?, ?)")?
+            .execute(params![at, place.index])?;
+        self.mind.holes.insert((at, place.index));
         Ok(())
     }
 
-    /// Returns the record that an item writes to.
-    ///
-    /// # Errors
-    /// `E-FORMAT` when target and deps do not fit together.
-    pub fn target(&self, item: &Item, place: Place, hlc: Hlc) -> Result<RecordId> {
-        let format = |what: &str| Error::new(Kind::Format, what);
-        match &item.target {
-            Target::New if item.deps.is_empty() => Ok(place.record_id(hlc)),
-            Target::Natural(key) if item.deps.is_empty() => {
-                Ok(natural_id(&self.mind.space()?, item.kind, key))
-            }
-            Target::Record(_) if item.deps.is_empty() => Err(format("a change without deps")),
-            Target::Record(id) => Ok(*id),
-            _ => Err(format("a creation with deps")),
-        }
-    }
-
-    fn load(
-        &self,
-        view: usize,
-        id: RecordId,
-        item: &Item,
-        place: Place,
-        hlc: Hlc,
-    ) -> Result<Touched> {
-        let found = match item.target {
-            // The id is a hash of this very place, so nothing can be there.
-            Target::New => None,
-            _ => self.mind.views[view].load(self.transaction, &id)?,
-        };
+    fn load(&self, view: usize, id: RecordId, place: Place, hlc: Hlc) -> Result<Touched> {
+        // Also for a creation: a liar may have written to its id before it came.
+        let found = self.mind.views[view].load(self.transaction, &id)?;
         let before = found.as_ref().map(|record| record.state.clone());
         let record = found.unwrap_or_else(|| Stored {
             id,
@@ -216,7 +231,6 @@ impl<'a> Step<'a> {
             ..Stored::default()
         });
         Ok(Touched {
-            view,
             record,
             before,
             extra: Vec::new(),
@@ -228,7 +242,11 @@ impl<'a> Step<'a> {
             return false;
         };
         let item = (logs::at(log.row.no, place.seq), place.index);
-        log.holds(place.seq) && !self.mind.pending.contains(&item)
+        log.row.sort == Sort::Data
+            && log.holds(place.seq)
+            && self.mind.is_rebuilt(log.row.no, place.seq)
+            && !self.mind.pending.contains(&item)
+            && !self.mind.holes.contains(&item)
     }
 
     fn note_pending(&mut self, missing: Place, place: Place) -> Result<()> {
@@ -294,15 +312,15 @@ impl<'a> Step<'a> {
         } = self;
         let views = Arc::clone(&mind.views);
         let mut changed = Vec::with_capacity(touched.len());
-        for (id, mut touched) in touched {
-            let view = &views[touched.view];
+        for ((number, id), mut touched) in touched {
+            let view = &views[number];
             if !touched.extra.is_empty() {
                 merge_into(transaction, mind, view, &mut touched, &mut cache)?;
             }
             if touched.record.items == 0 && touched.record.rid.is_none() {
                 continue;
             }
-            let local_no = |log: &crate::ids::LogId| mind.local_no(log);
+            let local_no = |log: &LogId| mind.local_no(log);
             view.write(
                 transaction,
                 &local_no,
@@ -327,7 +345,7 @@ fn merge_into(
 ) -> Result<()> {
     let extra = std::mem::take(&mut touched.extra);
     let record = &mut touched.record;
-    let items = gather(transaction, mind, &record.id, &record.heads, extra, cache)?;
+    let items = gather(transaction, mind, view, record, extra, cache)?;
     record.items = items.len() as u64;
     if let Some((hlc, log)) = first_of(&items) {
         record.saved = hlc;
@@ -341,7 +359,11 @@ fn merge_into(
                 .iter()
                 .map(|(place, d)| head(*place, d))
                 .collect();
-            record.flags &= !FLAG_DAMAGED;
+            put_aside(transaction, mind, view, record, &merged.flagged)?;
+            record.flags &= !(FLAG_DAMAGED | FLAG_CLOCK);
+            if record.saved.is_implausible() {
+                record.flags |= FLAG_CLOCK;
+            }
             if !merged.damaged.is_empty() || !merged.flagged.is_empty() {
                 record.flags |= FLAG_DAMAGED;
             }
@@ -352,8 +374,34 @@ fn merge_into(
     Ok(())
 }
 
+/// Remembers the items over the bounds, which no head leads to.
+fn put_aside(
+    transaction: &Transaction<'_>,
+    mind: &Mind,
+    view: &View,
+    record: &mut Stored,
+    places: &[Place],
+) -> Result<()> {
+    if places.is_empty() && record.flags & FLAG_ASIDE == 0 {
+        return Ok(());
+    }
+    let kind = view.of.kind.cast_signed();
+    transaction
+        .prepare_cached("DELETE FROM aside WHERE kind = ? AND record = ?")?
+        .execute(params![kind, record.id])?;
+    record.flags &= !FLAG_ASIDE;
+    for place in places {
+        record.flags |= FLAG_ASIDE;
+        let at = logs::at(mind.local_no(&place.log), place.seq);
+        transaction
+            .prepare_cached("INSERT INTO aside VALUES (?, ?, ?, ?)")?
+            .execute(params![kind, record.id, at, place.index])?;
+    }
+    Ok(())
+}
+
 /// The creation that gives a record its time: the earliest root, by clock and then log.
-fn first_of(items: &[GraphItem]) -> Option<(Hlc, crate::ids::LogId)> {
+fn first_of(items: &[GraphItem]) -> Option<(Hlc, LogId)> {
     let roots = items.iter().filter(|item| item.deps.is_empty());
     roots.map(|item| (item.hlc, item.place.log)).min()
 }
@@ -376,17 +424,7 @@ fn follows(deps: &[Dep], heads: &[Head]) -> bool {
 ///
 /// # Errors
 /// `E-FORMAT`, `E-CHANGE-BIG`, `E-ROLE`: the item is damaged and counts as empty.
-pub fn check_item(view: &View, item: &Item, place: Place, role: Option<Role>) -> Result<()> {
-    if item
-        .deps
-        .iter()
-        .any(|dep| dep.place.log == place.log && dep.place >= place)
-    {
-        return Err(Error::new(
-            Kind::Format,
-            "an item that depends on a later one",
-        ));
-    }
+pub fn check_item(view: &View, item: &Item, role: Option<Role>) -> Result<()> {
     if role.is_some_and(|role| !view.of.writers.contains(&role)) {
         return Err(Error::new(
             Kind::Role,

@@ -5,6 +5,7 @@
 
 use rusqlite::{Transaction, params};
 
+use super::gather::target;
 use super::mind::{Identity, Mind, Own, Remembered};
 use super::step::{Content, Incoming, Step};
 use super::{Changed, Replica};
@@ -515,7 +516,7 @@ fn feed(step: &mut Step<'_>, items: &[Item], appended: &Appended) -> Result<Vec<
             break;
         };
         let (hlc, content) = (appended.hlc, Content::Item(item.clone()));
-        records.push(step.target(item, place, hlc)?);
+        records.push(target(step.mind(), item, place, hlc)?);
         step.absorb(Incoming {
             place,
             hlc,
@@ -524,6 +525,7 @@ fn feed(step: &mut Step<'_>, items: &[Item], appended: &Appended) -> Result<Vec<
             role: None,
         })?;
     }
+    step.close_entry(log, appended.chained.seq)?;
     Ok(records)
 }
 

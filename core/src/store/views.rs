@@ -30,6 +30,8 @@ pub const FLAG_CONCURRENT: i64 = 2;
 pub const FLAG_CLOCK: i64 = 4;
 /// Items of the record are damaged or over the bounds and left out.
 pub const FLAG_DAMAGED: i64 = 8;
+/// Some items are over the bounds and kept aside.
+pub const FLAG_ASIDE: i64 = 16;
 
 /// The SQL expression that orders records in time, in ms.
 pub const WHEN: &str = "ifnull(\"t_occ\", \"saved\" >> 16)";

@@ -1,90 +1,118 @@
 //! The floor of the sync job: the same rows as JSON in a plain log, zstd level 3, no CRDT, no
-//! cryptography, one process per side.
+//! cryptography, no search.
 //!
+//! Two replicas in one process, one direction after the other: each side's log has its rows by id,
+//! sends them as one segment, and takes the other's in, durably, a thousand rows a transaction.
 //! Must not know: the core.
 
-use std::io::{Read, Write};
 use std::path::Path;
+use std::time::Instant;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, params};
 use serde_json::{Value, json};
 use tuquan_core::error::Result;
 
-use crate::pipes::{self, Outcome};
 use crate::store::Folder;
 
 const LEVEL: i32 = 3;
+const ROWS_PER_COMMIT: usize = 1_000;
+
+/// What the floor took.
+pub(crate) struct Floor {
+    pub(crate) seconds: f64,
+    pub(crate) bytes: u64,
+}
 
 /// Syncs two plain logs of `count` rows, and the edits, both ways.
-pub(crate) fn sync(rows: &[Vec<String>], count: usize) -> Result<Outcome> {
+pub(crate) fn sync(rows: &[Vec<String>], count: usize) -> Result<Floor> {
     let (a, b) = (Folder::new("floor-a")?, Folder::new("floor-b")?);
-    let seeds = count / 20;
-    for (side, folder) in [(0, &a), (1, &b)] {
-        let mut connection = open(folder.path())?;
-        let transaction = connection.transaction()?;
-        let from = seeds + side * (rows.len() / 9);
-        for n in from..from + count {
-            let row = &rows[n % rows.len()];
-            let fields: serde_json::Map<String, Value> = row
-                .iter()
-                .enumerate()
-                .map(|(column, text)| (format!("c{column}"), json!(text)))
-                .collect();
-            insert(&transaction, &Value::Object(fields).to_string())?;
-        }
-        for n in 0..seeds {
-            let edit = json!({"record": n, "c9": format!("edited by {side}: {n}")});
-            insert(&transaction, &edit.to_string())?;
-        }
-        transaction.commit()?;
-    }
-    pipes::run(&["floor"], a.path(), &["floor"], b.path())
+    let (mut left, mut right) = (open(a.path())?, open(b.path())?);
+    fill(&mut left, 0, rows, count)?;
+    fill(&mut right, 1, rows, count)?;
+    let begin = Instant::now();
+    let there = segment(&left, 0)?;
+    take_in(&mut right, &there)?;
+    let back = segment(&right, 1)?;
+    take_in(&mut left, &back)?;
+    let seconds = begin.elapsed().as_secs_f64();
+    Ok(Floor {
+        seconds,
+        bytes: (there.len() + back.len()) as u64,
+    })
 }
 
 fn open(folder: &Path) -> Result<Connection> {
     let connection = Connection::open(folder.join("log.db"))?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
-    connection
-        .execute_batch("CREATE TABLE IF NOT EXISTS log (at INTEGER PRIMARY KEY, row TEXT)")?;
+    connection.execute_batch(
+        "CREATE TABLE log (at INTEGER PRIMARY KEY, side INTEGER, record INTEGER, row TEXT);
+         CREATE INDEX log_by_record ON log (record);",
+    )?;
     Ok(connection)
 }
 
-fn insert(connection: &Connection, row: &str) -> Result<()> {
-    connection
-        .prepare_cached("INSERT INTO log (row) VALUES (?)")?
-        .execute([row])?;
+fn fill(
+    connection: &mut Connection,
+    side: usize,
+    rows: &[Vec<String>],
+    count: usize,
+) -> Result<()> {
+    let seeds = count / 20;
+    let from = seeds + side * (rows.len() / 9);
+    let created = (from..from + count).map(|n| {
+        let row = &rows[n % rows.len()];
+        let mut fields: serde_json::Map<String, Value> = row
+            .iter()
+            .enumerate()
+            .map(|(column, text)| (format!("c{column}"), json!(text)))
+            .collect();
+        fields.insert("record".to_owned(), json!(side * 1_000_000 + n));
+        Value::Object(fields)
+    });
+    let edited = (0..seeds).map(|n| json!({"record": n, "c9": format!("edited by {side}: {n}")}));
+    let transaction = connection.transaction()?;
+    for row in created.chain(edited) {
+        insert(&transaction, side, &row.to_string())?;
+    }
+    transaction.commit()?;
     Ok(())
 }
 
-/// One side: sends its log as one segment, takes the other's in, in one durable transaction.
-pub(crate) fn child(folder: &Path) -> Result<Value> {
-    let mut connection = open(folder)?;
-    let begin = pipes::ready()?;
+fn insert(connection: &Connection, side: usize, row: &str) -> Result<()> {
+    let parsed: Value = serde_json::from_str(row).unwrap_or_default();
+    let record = parsed["record"].as_i64();
+    connection
+        .prepare_cached("INSERT INTO log (side, record, row) VALUES (?, ?, ?)")?
+        .execute(params![
+            i64::try_from(side).unwrap_or_default(),
+            record,
+            row
+        ])?;
+    Ok(())
+}
+
+fn segment(connection: &Connection, side: i64) -> Result<Vec<u8>> {
     let mut body = Vec::new();
-    {
-        let mut statement = connection.prepare("SELECT row FROM log ORDER BY at")?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            body.extend_from_slice(row.get_ref(0)?.as_bytes().unwrap_or_default());
-            body.push(b'\n');
+    let mut statement = connection.prepare("SELECT row FROM log WHERE side = ? ORDER BY at")?;
+    let mut rows = statement.query([side])?;
+    while let Some(row) = rows.next()? {
+        body.extend_from_slice(row.get_ref(0)?.as_bytes().unwrap_or_default());
+        body.push(b'\n');
+    }
+    Ok(zstd::bulk::compress(&body, LEVEL)?)
+}
+
+fn take_in(connection: &mut Connection, segment: &[u8]) -> Result<()> {
+    let body = zstd::bulk::decompress(segment, 64 << 20)?;
+    let text = String::from_utf8_lossy(&body);
+    let lines: Vec<&str> = text.lines().collect();
+    for part in lines.chunks(ROWS_PER_COMMIT) {
+        let transaction = connection.transaction()?;
+        for row in part {
+            insert(&transaction, 2, row)?;
         }
+        transaction.commit()?;
     }
-    let segment = zstd::bulk::compress(&body, LEVEL)?;
-    let mut output = std::io::stdout().lock();
-    output.write_all(&(segment.len() as u64).to_le_bytes())?;
-    output.write_all(&segment)?;
-    output.flush()?;
-    let mut input = std::io::stdin().lock();
-    let mut len = [0; 8];
-    input.read_exact(&mut len)?;
-    let mut segment = vec![0; usize::try_from(u64::from_le_bytes(len)).unwrap_or_default()];
-    input.read_exact(&mut segment)?;
-    let body = zstd::bulk::decompress(&segment, 64 << 20)?;
-    let transaction = connection.transaction()?;
-    for row in String::from_utf8_lossy(&body).lines() {
-        insert(&transaction, row)?;
-    }
-    transaction.commit()?;
-    Ok(json!({ "seconds": begin.elapsed().as_secs_f64(), "frames": 1, "peak_kib": 0 }))
+    Ok(())
 }

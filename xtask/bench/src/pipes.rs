@@ -30,6 +30,8 @@ pub(crate) struct Outcome {
     pub(crate) b_frames: u64,
     /// Until the second process could list its first page.
     pub(crate) first_page_seconds: f64,
+    /// Processor time of both sides together.
+    pub(crate) cpu_seconds: f64,
     pub(crate) a_peak_kib: u64,
     pub(crate) b_peak_kib: u64,
 }
@@ -40,7 +42,7 @@ pub(crate) fn sync(a: &Path, b: &Path, what: &str) -> Result<Outcome> {
 }
 
 /// Runs two children against each other, with a folder each.
-pub(crate) fn run(a: &[&str], a_dir: &Path, b: &[&str], b_dir: &Path) -> Result<Outcome> {
+fn run(a: &[&str], a_dir: &Path, b: &[&str], b_dir: &Path) -> Result<Outcome> {
     let (mut left, mut right) = (start(a, a_dir)?, start(b, b_dir)?);
     let failed = || Error::new(Kind::Io, "a child of the bench failed");
     let (mut a_in, a_out) = (left.stdin.take().ok_or_else(failed)?, left.stdout.take());
@@ -87,6 +89,7 @@ pub(crate) fn run(a: &[&str], a_dir: &Path, b: &[&str], b_dir: &Path) -> Result<
         a_frames: number(&a, "frames"),
         b_frames: number(&b, "frames"),
         first_page_seconds: b["first_page"].as_f64().unwrap_or(0.0),
+        cpu_seconds: (number(&a, "cpu_ms") + number(&b, "cpu_ms")) as f64 / 1e3,
         a_peak_kib: number(&a, "peak_kib"),
         b_peak_kib: number(&b, "peak_kib"),
     })
@@ -134,7 +137,6 @@ pub(crate) fn child(arguments: &[String]) -> ExitCode {
         [what, kind, side, folder] if what == "replica" => {
             replica(kind, side == "a", Path::new(folder))
         }
-        [what, folder] if what == "floor" => crate::floor::child(Path::new(folder)),
         _ => Err(Error::new(Kind::Invalid, "unknown child")),
     };
     match outcome {
@@ -150,7 +152,7 @@ pub(crate) fn child(arguments: &[String]) -> ExitCode {
 }
 
 /// Says that this child is ready and waits for the start.
-pub(crate) fn ready() -> Result<Instant> {
+fn ready() -> Result<Instant> {
     eprintln!("ready");
     std::io::stdin().lock().read_exact(&mut [0; 1])?;
     Ok(Instant::now())
@@ -165,6 +167,7 @@ fn replica(kind: &str, is_first: bool, folder: &Path) -> Result<Value> {
         sync::look(&store)?;
     }
     let begin = ready()?;
+    let cpu_before = cpu_ms();
     let side = if is_first {
         Side::Initiator
     } else {
@@ -200,9 +203,10 @@ fn replica(kind: &str, is_first: bool, folder: &Path) -> Result<Value> {
     if kind == "join" {
         sync::look(&store)?;
     }
-    let peak_kib = peak_kib();
+    let (peak_kib, cpu_ms) = (peak_kib(), cpu_ms() - cpu_before);
     Ok(json!({
         "seconds": seconds, "frames": frames, "first_page": first_page, "peak_kib": peak_kib,
+        "cpu_ms": cpu_ms,
     }))
 }
 
@@ -226,4 +230,15 @@ fn peak_kib() -> u64 {
         .nth(1)
         .and_then(|kib| kib.parse().ok())
         .unwrap_or_default()
+}
+
+/// Returns the processor time of this process so far, in ms (to 10 ms).
+fn cpu_ms() -> u64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let after_name = stat.rsplit(')').next().unwrap_or_default();
+    let ticks = after_name.split_whitespace().skip(11).take(2);
+    ticks
+        .filter_map(|ticks| ticks.parse::<u64>().ok())
+        .sum::<u64>()
+        * 10
 }

@@ -58,6 +58,7 @@ pub(crate) const JOB: &[&Declaration] = &[BenchRow::DECLARATION];
 pub(crate) fn job(scale: &Scale) -> Result<Vec<Row>> {
     let rows = data::campus_rows();
     let (mut ours, mut limits) = (Vec::new(), Vec::new());
+    let mut cpu = 0.0;
     let (mut bytes, mut floor_bytes, mut conflicts, mut identical) = (0, 0, 0, true);
     let mut quiet = None;
     for repeat in 0..scale.repeats {
@@ -65,6 +66,7 @@ pub(crate) fn job(scale: &Scale) -> Result<Vec<Row>> {
         prepare(a.path(), b.path(), &rows, scale.job, repeat as u64)?;
         let outcome = pipes::sync(a.path(), b.path(), "job")?;
         ours.push(outcome.seconds);
+        cpu = outcome.cpu_seconds;
         bytes = outcome.bytes;
         let (left, right) = (
             store::open_with(a.path(), 8, JOB)?,
@@ -93,7 +95,7 @@ pub(crate) fn job(scale: &Scale) -> Result<Vec<Row>> {
             id: format!("S3 sync of {} + {} events, time", scale.job, scale.job),
             goal: "<= 4x a plain log and < 0.4 s".into(),
             limit: format!("{limit:.3} s"),
-            measured: format!("{ours:.3} s"),
+            measured: format!("{ours:.3} s (processor {cpu:.2} s)"),
             ratio: Some(ours / limit),
             pass: ours / limit <= 4.0 && ours < 0.4,
         },

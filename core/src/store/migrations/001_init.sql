@@ -71,8 +71,20 @@ CREATE TABLE damaged (
 
 -- Digests whose content is absent: asked for elsewhere, not counted in the vector.
 CREATE TABLE hole (
-    at INTEGER PRIMARY KEY
-);
+    at   INTEGER NOT NULL,
+    item INTEGER NOT NULL,
+    PRIMARY KEY (at, item)
+) WITHOUT ROWID;
+
+-- Items that no head of their record leads to, because they are over its bounds: merged again
+-- with every change of the record, so that the order in which items came makes no difference.
+CREATE TABLE aside (
+    kind   INTEGER NOT NULL,
+    record BLOB NOT NULL,
+    at     INTEGER NOT NULL,
+    item   INTEGER NOT NULL,
+    PRIMARY KEY (kind, record, at, item)
+) WITHOUT ROWID;
 
 -- Packs that cannot be used yet, whole.
 CREATE TABLE held (
