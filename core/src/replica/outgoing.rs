@@ -325,10 +325,10 @@ pub fn pack(
     pack_after(connection, mind, env, stretch, level, trim, None)
 }
 
-/// As [`pack`], for a peer that says its log ends with link `after` where the stretch starts.
+/// As [`fn@pack`], for a peer that says its log ends with link `after` where the stretch starts.
 ///
 /// # Errors
-/// As [`pack`]; `E-FORK` when the log has another link there.
+/// As [`fn@pack`]; `E-FORK` when the log has another link there.
 pub fn pack_after(
     connection: &Connection,
     mind: &Mind,

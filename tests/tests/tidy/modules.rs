@@ -15,7 +15,7 @@ pub(crate) fn out_of_order(tree: &Tree) -> Vec<String> {
     let order = order(&document.text);
     assert!(order.len() > 10, "the list of modules was not found");
     let files: Vec<&File> = tree.rust().filter(|file| file.is_core()).collect();
-    let macros = macros(&files);
+    let known = root_names(&files);
     let present: BTreeSet<&str> = files
         .iter()
         .map(|file| module(file))
@@ -35,7 +35,7 @@ pub(crate) fn out_of_order(tree: &Tree) -> Vec<String> {
             ));
         }
     }
-    found.extend(files.iter().flat_map(|file| check(&order, &macros, file)));
+    found.extend(files.iter().flat_map(|file| check(&order, &known, file)));
     found
 }
 
@@ -58,20 +58,28 @@ fn module(file: &File) -> &str {
     first.strip_suffix(".rs").unwrap_or(first)
 }
 
-/// Returns the names of macros, which live at the root whoever makes them.
-fn macros(files: &[&File]) -> BTreeSet<String> {
+/// Returns names at the root that are no modules of ours: macros, which live there whoever makes
+/// them, and crates that the root hands on for these.
+fn root_names(files: &[&File]) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for file in files {
         let code = scan::code(&file.text);
-        for (at, marker) in code.match_indices("macro_rules! ") {
-            let name = code[at + marker.len()..].split(|c: char| !scan::is_word(c));
-            names.extend(name.take(1).map(str::to_owned));
+        let handed_on = if module(file) == "lib" {
+            "pub use "
+        } else {
+            "macro_rules! "
+        };
+        for marker in ["macro_rules! ", handed_on] {
+            for (at, marker) in code.match_indices(marker) {
+                let name = code[at + marker.len()..].split(|c: char| !scan::is_word(c));
+                names.extend(name.take(1).map(str::to_owned));
+            }
         }
     }
     names
 }
 
-fn check(order: &[String], macros: &BTreeSet<String>, file: &File) -> Vec<String> {
+fn check(order: &[String], known: &BTreeSet<String>, file: &File) -> Vec<String> {
     let own = module(file);
     let Some(rank) = order.iter().position(|name| name == own) else {
         return Vec::new();
@@ -84,7 +92,7 @@ fn check(order: &[String], macros: &BTreeSet<String>, file: &File) -> Vec<String
         let why = match other {
             Some(other) if other >= rank => continue,
             Some(_) => "stands above it",
-            None if macros.contains(&name) => continue,
+            None if known.contains(&name) => continue,
             None => "is in no list",
         };
         let line = scan::line(code, at);
@@ -148,8 +156,9 @@ mod tests {
 
     fn findings(path: &str, text: &str) -> usize {
         let document = format!("# A\n{LIST}\n\n1. `door`: x\n2. `log`: y\n3. `ids`: z\n\n## B\n");
-        let macros = BTreeSet::from(["record".to_owned()]);
-        check(&order(&document), &macros, &File::new(path, text)).len()
+        let root = File::new("core/src/lib.rs", "pub use serde;\nmacro_rules! record { }");
+        let known = root_names(&[&root]);
+        check(&order(&document), &known, &File::new(path, text)).len()
     }
 
     #[test]
@@ -189,6 +198,7 @@ mod tests {
             0
         );
         assert_eq!(findings("core/src/log/entry.rs", "crate::record! { }"), 0);
+        assert_eq!(findings("core/src/log/entry.rs", "$crate::serde::A"), 0);
         let test = "#[cfg(test)]\nmod tests { use crate::door::A; }";
         assert_eq!(findings("core/src/log/entry.rs", test), 0);
     }
