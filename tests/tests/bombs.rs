@@ -156,22 +156,30 @@ fn frames_that_lie_about_their_length_are_refused_unread() {
 #[test]
 fn ten_thousand_concurrent_items_on_one_record_end() {
     set_off("ten_thousand_concurrent_items_on_one_record_end", || {
-        let (_folder, store, mut rogue) = target();
+        let (_folder, store, mut first) = target();
         let mut longest = Duration::ZERO;
-        let first = created(vec![Op::Set(16, Value::Int(4))]);
-        let place = rogue.write(&first);
-        let hlc = tuquan_core::clock::Hlc::from_ms(rogue.now_ms);
-        let dep = vec![Dep { place, check: None }];
-        for pack in 0..10 {
-            for number in 0..1_000 {
-                let text = Value::Text(format!("{pack} {number}"));
-                let target = Target::Record(place.record_id(hlc));
-                rogue.write(&Item {
+        let creation = first.write(&created(vec![Op::Set(16, Value::Int(4))]));
+        let record = creation.record_id(tuquan_core::clock::Hlc::from_ms(first.now_ms));
+        let pack = first.pack().expect("packed");
+        store
+            .bulk(|replica| replica.ingest(&pack))
+            .expect("taken in");
+        for author in 0..20 {
+            let mut rogue = Rogue::join(&store, Role::R1, 100 + author).expect("joined");
+            let mut dep = Dep {
+                place: creation,
+                check: Some([0; 4]),
+            };
+            for number in 0..500 {
+                let ops = vec![Op::Set(20, Value::Text(format!("{author} {number}")))];
+                let target = Target::Record(record);
+                let place = rogue.write(&Item {
                     kind: 4,
                     target,
-                    deps: dep.clone(),
-                    ops: vec![Op::Set(20, text)],
+                    deps: vec![dep],
+                    ops,
                 });
+                dep = Dep { place, check: None };
             }
             let pack = rogue.pack().expect("packed");
             timed(&mut longest, || store.bulk(|replica| replica.ingest(&pack))).expect("taken in");

@@ -89,8 +89,14 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Thirty to eighty steps.
+    /// Everybody hears of the same first records, then thirty to eighty steps.
     pub(super) fn live(&mut self) {
+        for _ in 0..4 {
+            self.tap(0).expect("a first tap");
+        }
+        for at in 1..self.devices.len() {
+            self.meet(0, at, None).expect("a first meeting");
+        }
         for _ in 0..30 + self.below(51) {
             let at = self.below(self.devices.len() as u64) as usize;
             let roll = self.below(100);
