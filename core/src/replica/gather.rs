@@ -90,7 +90,7 @@ pub fn gather(
     record: &Stored,
     extra: Vec<GraphItem>,
     cache: &mut Cache,
-) -> Result<Vec<GraphItem>> {
+) -> Result<Gathered> {
     let mut seen: HashSet<Place> = extra.iter().map(|item| item.place).collect();
     let mut queue: Vec<Place> = record.heads.iter().map(|head| head.place).collect();
     queue.extend(aside(connection, mind, view, record)?);
@@ -108,12 +108,38 @@ pub fn gather(
             items.push(item);
         }
     }
-    // A dep on an item that is no part of this record counts as none.
-    let known: HashSet<Place> = items.iter().map(|item| item.place).collect();
+    Ok(rooted(items))
+}
+
+/// The items of a record, and those that only say that they are.
+#[derive(Debug, Default)]
+pub struct Gathered {
+    /// The items; a dep on one that is no part of the record counts as none.
+    pub items: Vec<GraphItem>,
+    /// Changes that do not build on the record, so that nobody takes an id that is another's.
+    pub strangers: Vec<Place>,
+}
+
+/// Keeps what goes back to a creation.
+fn rooted(mut items: Vec<GraphItem>) -> Gathered {
+    let mut known: HashSet<Place> = items.iter().map(|item| item.place).collect();
+    let mut strangers = Vec::new();
+    loop {
+        let before = items.len();
+        items.retain(|item| {
+            let is_rooted = item.deps.is_empty() || item.deps.iter().any(|dep| known.contains(dep));
+            strangers.extend((!is_rooted).then_some(item.place));
+            is_rooted
+        });
+        if items.len() == before {
+            break;
+        }
+        known = items.iter().map(|item| item.place).collect();
+    }
     for item in &mut items {
         item.deps.retain(|dep| known.contains(dep));
     }
-    Ok(items)
+    Gathered { items, strangers }
 }
 
 /// Returns the places of the items that no head leads to.

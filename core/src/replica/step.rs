@@ -10,7 +10,7 @@ use std::sync::Arc;
 use rusqlite::{Transaction, params};
 
 use super::Changed;
-use super::gather::{Cache, gather, incoming, target};
+use super::gather::{Cache, Gathered, gather, incoming, target};
 use super::mind::Mind;
 use crate::clock::Hlc;
 use crate::error::{Error, Kind, Result};
@@ -268,12 +268,7 @@ impl<'a> Step<'a> {
     }
 
     fn note_damaged(&self, place: Place, error: &Error) -> Result<()> {
-        let at = logs::at(self.mind.local_no(&place.log), place.seq);
-        let sql = "INSERT OR REPLACE INTO damaged VALUES (?, ?, ?)";
-        self.transaction
-            .prepare_cached(sql)?
-            .execute(params![at, place.index, error.code()])?;
-        Ok(())
+        note_damaged(self.transaction, self.mind, place, error)
     }
 
     /// Puts the items that waited for `place` into the queue.
@@ -336,6 +331,19 @@ impl<'a> Step<'a> {
     }
 }
 
+fn note_damaged(
+    transaction: &Transaction<'_>,
+    mind: &Mind,
+    place: Place,
+    error: &Error,
+) -> Result<()> {
+    let at = logs::at(mind.local_no(&place.log), place.seq);
+    transaction
+        .prepare_cached("INSERT OR REPLACE INTO damaged VALUES (?, ?, ?)")?
+        .execute(params![at, place.index, error.code()])?;
+    Ok(())
+}
+
 fn merge_into(
     transaction: &Transaction<'_>,
     mind: &Mind,
@@ -345,7 +353,14 @@ fn merge_into(
 ) -> Result<()> {
     let extra = std::mem::take(&mut touched.extra);
     let record = &mut touched.record;
-    let items = gather(transaction, mind, view, record, extra, cache)?;
+    let Gathered { items, strangers } = gather(transaction, mind, view, record, extra, cache)?;
+    for place in strangers {
+        let error = Error::new(Kind::Format, "a change that does not build on its record");
+        note_damaged(transaction, mind, place, &error)?;
+    }
+    if items.is_empty() {
+        return Ok(());
+    }
     record.items = items.len() as u64;
     if let Some((hlc, log)) = first_of(&items) {
         record.saved = hlc;

@@ -45,7 +45,7 @@ pub(super) fn choose(rng: &mut ChaCha8Rng, store: &Tuquan, number: u64) -> Deed 
         ],
     );
     let known = some_record(rng, store, kind);
-    let command = match (known, below(rng, 4)) {
+    let command = match (known, below(rng, 9)) {
         (Some(record), 1..) => change(rng, store, &record, &text),
         _ => create(rng, kind, &text),
     };
@@ -76,7 +76,9 @@ fn some_record(rng: &mut ChaCha8Rng, store: &Tuquan, kind: &str) -> Option<Recor
     if rows.is_empty() {
         return None;
     }
-    let at = below(rng, rows.len() as u64) as usize;
+    // Mostly one of the oldest: many hands on few records make conflicts.
+    let oldest = rows.len().min(if below(rng, 3) == 0 { 12 } else { 2 });
+    let at = rows.len() - 1 - below(rng, oldest as u64) as usize;
     Some(rows.swap_remove(at))
 }
 
@@ -174,9 +176,9 @@ fn change(rng: &mut ChaCha8Rng, store: &Tuquan, row: &Record, text: &str) -> Com
 
 fn incident(rng: &mut ChaCha8Rng, record: RecordId, text: &str) -> Command {
     match below(rng, 10) {
-        0..4 => note(record, text),
-        4 => edit(record, "summary", Plain::from(text)),
-        5 => edit(
+        0..3 => note(record, text),
+        3 => edit(record, "summary", Plain::from(text)),
+        4 | 5 => edit(
             record,
             "category",
             Plain::from(pick(rng, &["theft", "hazard", "noise", "medical"])),

@@ -12,6 +12,7 @@ impl World<'_> {
     /// Ends partitions and syncs until all are equal, within a bounded number of rounds.
     pub(super) fn heal(&mut self) {
         let count = self.devices.len();
+        self.mail.append(&mut self.lies);
         while !self.mail.is_empty() {
             let at = self.below(count as u64) as usize;
             let pack = self.mail.swap_remove(0);

@@ -32,6 +32,7 @@ impl World<'_> {
             rogue.push_bodies(number, items);
         }
         let pack = rogue.pack().expect("small enough");
+        self.lies.push(pack.clone());
         self.mail.push(pack);
         self.rogue = Some(rogue);
     }

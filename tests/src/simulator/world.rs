@@ -27,6 +27,8 @@ pub(super) struct World<'a> {
     pub(super) devices: Vec<Device>,
     pub(super) rogue: Option<Rogue>,
     pub(super) mail: Vec<Vec<u8>>,
+    /// All that the liar packed; a piece lost for good would leave a gap that never closes.
+    pub(super) lies: Vec<Vec<u8>>,
     /// Acknowledged texts that no merge may take away: record, list, text.
     pub(super) said: Vec<(RecordId, &'static str, String)>,
     pub(super) records: Vec<RecordId>,
@@ -45,6 +47,7 @@ impl<'a> World<'a> {
             devices: Vec::new(),
             rogue: None,
             mail: Vec::new(),
+            lies: Vec::new(),
             said: Vec::new(),
             records: Vec::new(),
             report: Report::default(),
@@ -86,8 +89,14 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Thirty to eighty steps.
+    /// Everybody hears of the same first records, then thirty to eighty steps.
     pub(super) fn live(&mut self) {
+        for _ in 0..4 {
+            self.tap(0).expect("a first tap");
+        }
+        for at in 1..self.devices.len() {
+            self.meet(0, at, None).expect("a first meeting");
+        }
         for _ in 0..30 + self.below(51) {
             let at = self.below(self.devices.len() as u64) as usize;
             let roll = self.below(100);

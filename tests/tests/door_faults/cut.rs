@@ -45,7 +45,7 @@ fn live_through_ten_cuts(base: &Base, seed: u64, durability: Durability) -> u64 
                 return losses;
             }
         }
-        if life + 1 == CUTS_PER_DISK && seed % 5 == 0 {
+        if life + 1 == CUTS_PER_DISK && seed.is_multiple_of(5) {
             phone.compare_with_a_newcomer(&store);
         }
     }

@@ -1,0 +1,491 @@
+//! Bad inputs, row by row: each gives exactly its code, and nothing that it must not change does.
+//!
+//! Row numbers are those of the quality page's table of bad inputs. Codes are compared as text: they
+//! are what documents and shells know.
+
+use tuquan_core::codec::{Value, Writer};
+use tuquan_core::crypto::DeviceSecret;
+use tuquan_core::door::Tuquan;
+use tuquan_core::error::Result;
+use tuquan_core::ids::{BoxKey, DeviceKey, RecordId};
+use tuquan_core::log::entry::{Body, kind};
+use tuquan_core::log::item::{Item, Op, Target};
+use tuquan_core::record::declare::Role;
+use tuquan_core::replica::outgoing::Vector;
+use tuquan_core::sync::bundle::BundleWriter;
+use tuquan_core::sync::card::Card;
+use tuquan_core::sync::session::{Options, Session, Side};
+use tuquan_tests::phone::{Folder, HandClock, KEY, NOON_MS, incident, location, open, request};
+use tuquan_tests::rogue::Rogue;
+use tuquan_tests::team::{give, join, packs};
+use tuquan_tests::vfs::{Damage, Fault, FaultDisk, Permanence};
+
+/// A team of two, a liar in it, and a whole bundle of what the founder holds.
+struct Desk {
+    _folders: [Folder; 2],
+    founder: Tuquan,
+    other: Tuquan,
+    rogue: Rogue,
+    bundle: Vec<u8>,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let folders = [Folder::new("founder"), Folder::new("other")];
+        let clock = HandClock::at(NOON_MS);
+        let founder = open(location(folders[0].path(), None), 1, &clock).expect("opened");
+        let other = open(location(folders[1].path(), None), 2, &clock).expect("opened");
+        founder.found().expect("founded");
+        join(&founder, &other, Role::R2).expect("joined");
+        let rogue = Rogue::join(&founder, Role::R1, 9).expect("joined");
+        give(&founder, &other).expect("given");
+        for number in 0..5 {
+            founder
+                .apply(request(number), &incident("Mất xe"))
+                .expect("written");
+            founder.bulk(|replica| replica.seal()).expect("sealed");
+        }
+        let bundle = founder
+            .bulk(|replica| replica.export_bundle(None, false, 3))
+            .expect("made");
+        Self {
+            _folders: folders,
+            founder,
+            other,
+            rogue,
+            bundle,
+        }
+    }
+
+    /// Imports bytes at the colleague's phone, where they must fail and leave everything as it was.
+    fn refused(&self, bytes: &[u8]) -> &'static str {
+        let before = state(&self.other);
+        let outcome = self
+            .other
+            .bulk(|replica| replica.import_bundle(bytes, &mut |_, _| {}));
+        assert_eq!(state(&self.other), before, "something was stored");
+        outcome.expect_err("refused").code()
+    }
+
+    fn refused_pack(&self, bytes: &[u8]) -> &'static str {
+        let before = state(&self.other);
+        let outcome = self.other.bulk(|replica| replica.ingest(bytes));
+        assert_eq!(state(&self.other), before, "something was stored");
+        outcome.expect_err("refused").code()
+    }
+
+    /// Takes in a liar's items, one entry each, and an honest one after them; returns the codes of
+    /// the damaged ones. The others must go on.
+    fn damaged(&mut self, items: Vec<Vec<u8>>) -> Vec<String> {
+        let before = self.other.stats().expect("stats");
+        for item in items {
+            self.rogue.push(kind::WRITE, vec![item]);
+        }
+        self.rogue.write(&created(vec![Op::Set(16, Value::Int(4))]));
+        let pack = self.rogue.pack().expect("packed");
+        self.other
+            .bulk(|replica| replica.ingest(&pack))
+            .expect("the pack as such is sound");
+        let after = self.other.stats().expect("stats");
+        assert_eq!(
+            after.records[3].1,
+            before.records[3].1 + 1,
+            "the sound one is shown, no other"
+        );
+        self.other
+            .read(|connection, _| {
+                let mut statement =
+                    connection.prepare("SELECT code FROM damaged ORDER BY at, item")?;
+                let codes = statement.query_map([], |row| row.get(0))?;
+                Ok(codes.collect::<rusqlite::Result<_>>()?)
+            })
+            .expect("read")
+    }
+}
+
+fn state(store: &Tuquan) -> (String, u64, u64) {
+    let stats = store.stats().expect("stats");
+    (store.view_hash().expect("hash"), stats.entries, stats.held)
+}
+
+fn created(ops: Vec<Op>) -> Item {
+    Item {
+        kind: 4,
+        target: Target::New,
+        deps: Vec::new(),
+        ops,
+    }
+}
+
+#[test]
+fn rows_1_to_6_files_that_are_none_newer_cut_longer_or_too_large() {
+    let desk = Desk::new();
+    let whole = &desk.bundle;
+    let with = |at: usize, bytes: &[u8]| {
+        let mut altered = whole.clone();
+        altered[at..at + bytes.len()].copy_from_slice(bytes);
+        altered
+    };
+    assert_eq!(desk.refused(b"PK\x03\x04 a zip file"), "E-MAGIC");
+    assert_eq!(desk.refused(b""), "E-MAGIC");
+    assert_eq!(desk.refused(&with(4, &[2])), "E-NEWER");
+    assert_eq!(desk.refused(&whole[..20]), "E-TRUNC");
+    assert_eq!(desk.refused(&[whole, &b"x"[..]].concat()), "E-TRAIL");
+    assert_eq!(desk.refused(&with(29, &u32::MAX.to_le_bytes())), "E-SIZE");
+    assert_eq!(
+        desk.refused(&with(29, &((1 << 20) + 1_u32).to_le_bytes())),
+        "E-SIZE"
+    );
+    // Over its cap and over what remains, in the pack's own header.
+    let pack = packs(&desk.founder, &Vector::default())
+        .expect("packed")
+        .remove(0);
+    assert_eq!(
+        desk.refused_pack(&[&pack[..38], &[0x9b], &[0xff; 8]].concat()),
+        "E-SIZE"
+    );
+    assert_eq!(desk.refused_pack(&vec![b'T'; (1 << 20) + 1]), "E-SIZE");
+    let mut newer = pack;
+    newer[5] |= 0x40;
+    assert_eq!(desk.refused_pack(&newer), "E-NEWER");
+}
+
+#[test]
+fn row_3_a_bundle_that_was_cut_off_keeps_its_complete_entries() {
+    let mut desk = Desk::new();
+    let mut to = BundleWriter::start(Vec::new(), &desk.rogue.space, 3, 7).expect("started");
+    for count in 1..=3 {
+        for _ in 0..count {
+            desk.rogue.write(&created(vec![Op::Set(16, Value::Int(4))]));
+        }
+        to.push(&desk.rogue.pack().expect("packed"))
+            .expect("pushed");
+    }
+    let whole = to.finish().expect("finished");
+    let cut = &whole[..whole.len() - 100];
+    let outcome = desk
+        .other
+        .bulk(|replica| replica.import_bundle(cut, &mut |_, _| {}));
+    let outcome = outcome.expect("what came is kept");
+    // Each log opens with an entry of its own, so the first pack has two.
+    assert_eq!(
+        outcome.truncated.expect("told").to_string(),
+        "E-TRUNC: 4 of 7 entries"
+    );
+    assert_eq!((outcome.entries, outcome.refused), (4, Vec::new()));
+    assert_eq!(desk.other.stats().expect("stats").records[3].1, 3);
+}
+
+#[test]
+fn row_2_a_newer_record_type_or_field_is_kept_relayed_and_not_shown() {
+    let mut desk = Desk::new();
+    let newer = Item {
+        kind: 77,
+        ..created(vec![Op::Set(16, Value::Int(4))])
+    };
+    let field = created(vec![
+        Op::Set(16, Value::Int(4)),
+        Op::Set(900, Value::Text("mới".into())),
+    ]);
+    desk.rogue.write(&newer);
+    desk.rogue.write(&field);
+    let pack = desk.rogue.pack().expect("packed");
+    desk.other
+        .bulk(|replica| replica.ingest(&pack))
+        .expect("kept");
+    let stats = desk.other.stats().expect("stats");
+    assert_eq!((stats.damaged, stats.records[3].1), (0, 1));
+    give(&desk.other, &desk.founder).expect("relayed");
+    assert_eq!(desk.founder.stats().expect("stats").damaged, 0);
+}
+
+#[test]
+fn row_7_what_belongs_to_another_team_is_refused() {
+    let (desk, stranger) = (Desk::new(), Desk::new());
+    let folder = Folder::new("third");
+    let third = open(location(folder.path(), None), 40, &HandClock::at(NOON_MS)).expect("opened");
+    third.found().expect("founded");
+    let bundle = third
+        .bulk(|replica| replica.export_bundle(None, false, 3))
+        .expect("made");
+    assert_eq!(desk.refused(&bundle), "E-SPACE");
+    assert_eq!(
+        desk.refused_pack(&packs(&third, &Vector::default()).expect("packed")[0]),
+        "E-SPACE"
+    );
+    let mut sides =
+        [Side::Initiator, Side::Responder].map(|side| Session::new(side, 0, Options::default()));
+    let hello = third
+        .bulk(|replica| sides[0].poll_transmit(replica))
+        .expect("greeted")
+        .expect("a hello");
+    let before = state(&stranger.other);
+    let outcome = stranger
+        .other
+        .bulk(|replica| sides[1].handle_message(replica, &hello, 0));
+    assert_eq!(outcome.expect_err("refused").code(), "E-SPACE");
+    assert_eq!(state(&stranger.other), before);
+}
+
+#[test]
+fn rows_8_and_9_signatures_and_keys_that_are_none() {
+    let mut desk = Desk::new();
+    desk.rogue.write(&created(Vec::new()));
+    let sound = desk.rogue.range();
+    let mut forged = sound.clone();
+    forged.seal[3] ^= 1;
+    let forged = desk.rogue.wrap(&forged).expect("packed");
+    assert_eq!(desk.refused_pack(&forged), "E-SIG");
+    let mut altered = sound;
+    altered.entries[1].hlc.0 += 1;
+    let altered = desk.rogue.wrap(&altered).expect("packed");
+    assert_eq!(desk.refused_pack(&altered), "E-SIG");
+    let weak = DeviceKey([0; 32]);
+    let grant = desk
+        .founder
+        .bulk(|replica| replica.grant(weak, BoxKey([5; 32]), Role::R1));
+    assert_eq!(grant.expect_err("refused").code(), "E-KEY");
+    let secret = DeviceSecret {
+        sign: [3; 32],
+        unbox: [4; 32],
+    };
+    let mut card = Card::encode(&secret);
+    *card.last_mut().expect("long") ^= 1;
+    assert_eq!(Card::decode(&card).expect_err("refused").code(), "E-SIG");
+}
+
+#[test]
+fn rows_10_and_12_gaps_wait_and_duplicates_change_nothing() {
+    let mut desk = Desk::new();
+    let mut lots: Vec<Vec<u8>> = Vec::new();
+    for _ in 0..3 {
+        desk.rogue.write(&created(vec![Op::Set(16, Value::Int(4))]));
+        lots.push(desk.rogue.pack().expect("packed"));
+    }
+    let vector = |store: &Tuquan| tuquan_tests::team::vector(store).expect("vector");
+    let take = |pack: &[u8]| {
+        desk.other
+            .bulk(|replica| replica.ingest(pack))
+            .expect("taken in")
+    };
+    take(&lots[0]);
+    take(&lots[2]);
+    assert_eq!(
+        vector(&desk.other)
+            .get(&desk.rogue.log)
+            .expect("there")
+            .next,
+        2,
+        "the gap is not counted"
+    );
+    take(&lots[1]);
+    assert_eq!(
+        vector(&desk.other)
+            .get(&desk.rogue.log)
+            .expect("there")
+            .next,
+        4
+    );
+    let before = state(&desk.other);
+    for lot in lots.iter().chain(&lots) {
+        assert_eq!(take(lot).entries, 0);
+    }
+    assert_eq!(state(&desk.other), before);
+}
+
+#[test]
+fn row_21_a_body_that_fails_its_tag_or_chain_is_refused_whole() {
+    let mut desk = Desk::new();
+    desk.rogue.write(&created(Vec::new()));
+    let mut range = desk.rogue.range();
+    let mut pack = desk.rogue.wrap(&range).expect("packed");
+    let last = pack.len() - 1;
+    pack[last] ^= 1;
+    assert_eq!(desk.refused_pack(&pack), "E-BODY");
+    range.link_before.0[0] ^= 1;
+    let moved = desk.rogue.wrap(&range).expect("packed");
+    assert_eq!(desk.refused_pack(&moved), "E-BODY");
+    let mut bundle = desk.bundle.clone();
+    let middle = bundle.len() / 2;
+    bundle[middle] ^= 1;
+    assert_eq!(desk.refused(&bundle), "E-BODY");
+}
+
+#[test]
+fn rows_22_and_23_a_digest_without_a_body_is_a_hole() {
+    let mut desk = Desk::new();
+    let item = created(vec![Op::Set(16, Value::Int(4))]);
+    let place = desk.rogue.write(&item);
+    let mut range = desk.rogue.range();
+    let digest = tuquan_core::log::item::item_digest(
+        &range.runs[0].salt(place.seq, 0),
+        &item.encode(&desk.rogue.log),
+    );
+    range.entries[1].items = vec![Body::Absent(digest)];
+    let pack = desk.rogue.wrap(&range).expect("packed");
+    desk.other
+        .bulk(|replica| replica.ingest(&pack))
+        .expect("stored");
+    let vector = tuquan_tests::team::vector(&desk.other).expect("vector");
+    assert_eq!(
+        vector.get(&desk.rogue.log).expect("there").excepted,
+        [(place.seq, 1)]
+    );
+    // Another digest than the signed one breaks the seal.
+    range.entries[1].items = vec![Body::Absent(tuquan_core::ids::Digest([1; 32]))];
+    let pack = desk.rogue.wrap(&range).expect("packed");
+    assert_eq!(desk.refused_pack(&pack), "E-SIG");
+}
+
+#[test]
+fn rows_25_to_27_items_that_cannot_be_read_stop_only_themselves() {
+    let mut desk = Desk::new();
+    let head = |ops: usize| {
+        let mut to = Writer::new();
+        to.array(4).uint(4).null().array(0).array(ops);
+        to
+    };
+    let with_value = |value: &[u8]| {
+        let mut to = head(1);
+        to.array(3).uint(0).uint(20).raw(value);
+        to.into_bytes()
+    };
+    let encode = |ops| created(ops).encode(&desk.rogue.log);
+    let unreadable = vec![
+        vec![0xff],                                         // no CBOR
+        with_value(&[0x81; 40]),                            // depth
+        with_value(b"\x62\xc3\x28"),                        // bad UTF-8
+        with_value(b"\x65e\xcc\x81xx"),                     // not NFC
+        with_value(&[0xf9, 0x7e, 0x00]),                    // NaN
+        with_value(&[0xa1, 0x01, 0x01]),                    // a map
+        with_value(&[0x18, 0x01]),                          // not the shortest
+        encode(vec![Op::Set(16, Value::Text("x".into()))]), // another type
+        encode(vec![Op::Add(20, Value::Text("x".into()))]), // an operation of another field
+        {
+            let mut to = head(1);
+            to.array(2).uint(9).uint(20); // an unknown operation
+            to.into_bytes()
+        },
+    ];
+    // Three of them decode: they count as empty, so their record is there without content.
+    let mut big = head(1_001);
+    for _ in 0..1_001 {
+        big.array(2).uint(1).uint(20);
+    }
+    let too_big = vec![
+        big.into_bytes(),
+        encode(vec![Op::Set(20, Value::Text("x".repeat(4_001)))]),
+    ];
+    let (decodes, dark): (Vec<_>, Vec<_>) = unreadable
+        .into_iter()
+        .chain(too_big)
+        .partition(|bytes| Item::decode(bytes, &desk.rogue.log).is_ok());
+    assert_eq!((decodes.len(), dark.len()), (3, 9));
+    let codes = desk.damaged(dark);
+    assert_eq!(
+        codes,
+        [
+            "E-FORMAT",
+            "E-FORMAT",
+            "E-FORMAT",
+            "E-FORMAT",
+            "E-FORMAT",
+            "E-FORMAT",
+            "E-FORMAT",
+            "E-FORMAT",
+            "E-CHANGE-BIG"
+        ]
+    );
+    for item in decodes {
+        desk.rogue.push(kind::WRITE, vec![item]);
+    }
+    let pack = desk.rogue.pack().expect("packed");
+    desk.other
+        .bulk(|replica| replica.ingest(&pack))
+        .expect("stored");
+    assert_eq!(desk.other.stats().expect("stats").damaged, 12);
+}
+
+#[test]
+fn row_29_a_clock_that_is_years_off_is_taken_and_flagged() {
+    for year_ms in [0, 7_900_000_000_000] {
+        let (folder, clock) = (Folder::new("clock"), HandClock::at(year_ms));
+        let store = open(location(folder.path(), None), 1, &clock).expect("opened");
+        store.found().expect("founded");
+        let applied = store
+            .apply(request(1), &incident("Đồng hồ sai"))
+            .expect("saved");
+        assert!(applied.clock_suspect);
+        assert!(
+            store
+                .get(&applied.record)
+                .expect("read")
+                .expect("there")
+                .clock_suspect
+        );
+    }
+}
+
+/// A store on a faulty disk with some incidents in it.
+fn store_on(disk: &FaultDisk, folder: &Folder) -> Result<Tuquan> {
+    open(
+        location(folder.path(), Some(disk.vfs_name())),
+        1,
+        &HandClock::at(NOON_MS),
+    )
+}
+
+#[test]
+fn rows_35_to_37_and_51_stores_that_do_not_open_are_left_as_they_are() {
+    let (disk, folder) = (FaultDisk::new(1), Folder::new("store"));
+    let store = store_on(&disk, &folder).expect("opened");
+    store.found().expect("founded");
+    store
+        .apply(request(1), &incident("Mất điện"))
+        .expect("written");
+    let code = |outcome: Result<Tuquan>| outcome.expect_err("refused").code();
+    assert_eq!(code(store_on(&disk, &folder)), "E-BUSY");
+    store.pause().expect("paused");
+    drop(store);
+    let image = disk.image_hash();
+    let mut other = location(folder.path(), Some(disk.vfs_name()));
+    other.key.0 = [KEY[0] ^ 1; 32];
+    assert_eq!(code(open(other, 1, &HandClock::at(NOON_MS))), "E-DBKEY");
+    assert_eq!(disk.image_hash(), image);
+    let file = folder.path().join("store.db").display().to_string();
+    let sound = disk.file(&file).expect("the file");
+    assert!(disk.damage(&file, 4_096, Damage::Zero { page: 0 }));
+    assert_eq!(code(store_on(&disk, &folder)), "E-DBPAGE");
+    disk.put_file(&file, sound);
+    let store = store_on(&disk, &folder).expect("opened");
+    store
+        .bulk(|replica| Ok(replica.connection.pragma_update(None, "user_version", 99)?))
+        .expect("set");
+    store.pause().expect("paused");
+    drop(store);
+    assert_eq!(code(store_on(&disk, &folder)), "E-DBNEWER");
+}
+
+#[test]
+fn rows_38_and_39_a_full_disk_is_not_saved_and_a_failed_sync_is_looked_up() {
+    let (disk, folder) = (FaultDisk::new(1), Folder::new("full"));
+    let store = store_on(&disk, &folder).expect("opened");
+    store.found().expect("founded");
+    let before = state(&store);
+    disk.fail_nth(1, Fault::Full, Permanence::Permanent);
+    let refused = store
+        .apply(request(1), &incident("Đầy"))
+        .expect_err("not saved");
+    disk.heal();
+    assert_eq!((refused.code(), state(&store)), ("E-FULL", before.clone()));
+    disk.fail_nth(1, Fault::Fsync, Permanence::Transient);
+    match store.apply(request(2), &incident("Không chắc")) {
+        Ok(applied) => assert!(store.get(&applied.record).expect("read").is_some()),
+        Err(error) => {
+            assert_eq!(error.code(), "E-IO");
+            assert_eq!(state(&store), before, "said not saved, but it was");
+        }
+    }
+    let none = store.get(&RecordId::default()).expect("read");
+    assert!(none.is_none());
+}
