@@ -366,38 +366,51 @@ pub fn pack_after(
     match pack::encode(&space, &mode, &[read], &packing, &nonce) {
         Ok(bytes) => Ok(vec![(stretch, bytes)]),
         Err(error) if error.kind == Kind::Size && stretch.count() > 1 => {
-            let no = mind.logs[stretch.index].row.no;
-            let middle = stretch.first + stretch.count() / 2;
-            let before = logs::seal_before(connection, no, stretch.first, middle - 1)?;
-            let seal = match before {
-                Some(seal) => Some(seal),
-                None => logs::seal_after(connection, no, middle)?,
-            };
-            let end = seal
-                .map(|(last, ..)| last + 1)
-                .filter(|end| *end < stretch.end);
-            let end = end.ok_or(error)?;
-            let mut packs = pack(
-                connection,
-                mind,
-                env,
-                Stretch { end, ..stretch },
-                level,
-                trim,
-            )?;
-            // Each pack stands on its own, so that one that is refused does not take the next along.
-            let trim = trim.map(|trim| Trim {
-                with_link: true,
-                with_epoch: false,
-                ..trim
-            });
-            let rest = Stretch {
-                first: end,
-                ..stretch
-            };
-            packs.extend(pack(connection, mind, env, rest, level, trim)?);
-            Ok(packs)
+            pack_halves(connection, mind, env, stretch, level, trim, error)
         }
         Err(error) => Err(error),
     }
+}
+
+/// Packs a stretch that was too large as two, cut at the seal nearest to its middle.
+fn pack_halves(
+    connection: &Connection,
+    mind: &Mind,
+    env: &mut Env,
+    stretch: Stretch,
+    level: i32,
+    trim: Option<Trim>,
+    error: Error,
+) -> Result<Vec<(Stretch, Vec<u8>)>> {
+    let no = mind.logs[stretch.index].row.no;
+    let middle = stretch.first + stretch.count() / 2;
+    let before = logs::seal_before(connection, no, stretch.first, middle - 1)?;
+    let seal = match before {
+        Some(seal) => Some(seal),
+        None => logs::seal_after(connection, no, middle)?,
+    };
+    let end = seal
+        .map(|(last, ..)| last + 1)
+        .filter(|end| *end < stretch.end);
+    let end = end.ok_or(error)?;
+    let mut packs = pack(
+        connection,
+        mind,
+        env,
+        Stretch { end, ..stretch },
+        level,
+        trim,
+    )?;
+    // Each pack stands on its own, so that one that is refused does not take the next along.
+    let trim = trim.map(|trim| Trim {
+        with_link: true,
+        with_epoch: false,
+        ..trim
+    });
+    let rest = Stretch {
+        first: end,
+        ..stretch
+    };
+    packs.extend(pack(connection, mind, env, rest, level, trim)?);
+    Ok(packs)
 }

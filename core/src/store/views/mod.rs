@@ -6,20 +6,27 @@
 //! reads back as the same state (but for stamps of values without rivals). Must not know: any one
 //! record type, the logs.
 
+mod heads;
+mod lists;
+mod rivals;
+
 use std::collections::BTreeMap;
 
 use rusqlite::types::{ToSqlOutput, Value as Sql, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params, params_from_iter};
 
+pub use self::heads::Head;
+use self::heads::{decode_heads, encode_heads, local_no, log_of};
+use self::lists::ListTable;
+use self::rivals::{restore_rival, rivals_of};
 use super::search::Indexed;
 use crate::clock::Hlc;
 use crate::codec::{Reader, Value, Writer};
 use crate::crypto;
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::ids::{ElementKey, LogId, RecordId};
-use crate::log::item::{Place, TEXT_BYTES_MAX};
-use crate::record::declare::{Declaration, Field, Fields, Merge, Part, Type};
-use crate::record::plain::element_type;
+use crate::log::item::TEXT_BYTES_MAX;
+use crate::record::declare::{Declaration, Field, Fields, Merge, Type};
 use crate::record::state::{Held, Stamp, State};
 
 /// The row has values that a person must choose from.
@@ -38,15 +45,6 @@ pub const WHEN: &str = "ifnull(\"t_occ\", \"saved\" >> 16)";
 
 /// The SQL expression that orders the transitions of a folded state in time, in ms.
 pub const STEP_WHEN: &str = "ifnull(\"t_event\", \"hlc\" >> 16)";
-
-/// A head of a record: the last item on one branch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Head {
-    /// Where the item stands.
-    pub place: Place,
-    /// The first four bytes of its digest.
-    pub check: [u8; 4],
-}
 
 /// A record as its view holds it.
 #[derive(Debug, Clone, Default)]
@@ -82,15 +80,6 @@ pub struct View {
     insert: String,
     update: String,
     select: String,
-}
-
-#[derive(Debug)]
-struct ListTable {
-    field: &'static Field,
-    parts: Option<&'static [Part]>,
-    insert: String,
-    select: String,
-    delete: String,
 }
 
 impl View {
@@ -553,241 +542,6 @@ pub fn shape_hash(views: &[View]) -> [u8; 32] {
     *hasher.finalize().as_bytes()
 }
 
-struct Rival {
-    field: u16,
-    n: i64,
-    value: Vec<u8>,
-    stamp: Stamp,
-    key: ElementKey,
-}
-
-fn encode(value: &Value) -> Vec<u8> {
-    let mut to = Writer::new();
-    to.value(value);
-    to.into_bytes()
-}
-
-/// Returns all values that a column alone cannot hold.
-fn rivals_of(state: &State) -> Vec<Rival> {
-    let mut rivals = Vec::new();
-    for (field, held) in state.registers.iter().filter(|(_, held)| held.len() > 1) {
-        for (n, held) in (0..).zip(held) {
-            let (value, key) = (encode(&held.value), ElementKey::default());
-            rivals.push(Rival {
-                field: *field,
-                n,
-                value,
-                stamp: held.stamp,
-                key,
-            });
-        }
-    }
-    for (field, tips) in state.tips.iter().filter(|(_, tips)| tips.len() > 1) {
-        for (n, (key, state)) in (0..).zip(tips) {
-            let (value, stamp) = (encode(&Value::Int(*state)), Stamp::default());
-            rivals.push(Rival {
-                field: *field,
-                n,
-                value,
-                stamp,
-                key: *key,
-            });
-        }
-    }
-    for (field, texts) in state.texts.iter().filter(|(_, texts)| texts.len() > 1) {
-        for (n, text) in (0..).zip(texts) {
-            let value = encode(&Value::Text(text.clone()));
-            let (stamp, key) = (Stamp::default(), ElementKey::default());
-            rivals.push(Rival {
-                field: *field,
-                n,
-                value,
-                stamp,
-                key,
-            });
-        }
-    }
-    for (n, ((field, log), sum)) in (0..).zip(&state.counts) {
-        let stamp = Stamp {
-            hlc: Hlc(0),
-            log: *log,
-        };
-        let (value, key) = (encode(&Value::Int(*sum)), ElementKey::default());
-        rivals.push(Rival {
-            field: *field,
-            n,
-            value,
-            stamp,
-            key,
-        });
-    }
-    rivals
-}
-
-fn restore_rival(
-    state: &mut State,
-    field: &Field,
-    first: bool,
-    value: Value,
-    stamp: Stamp,
-    key: ElementKey,
-) {
-    let number = field.number;
-    match (field.merge, value) {
-        (Merge::FS, Value::Int(to)) => {
-            let tips = state.tips.entry(number).or_default();
-            if first {
-                tips.clear();
-            }
-            tips.insert(key, to);
-        }
-        (Merge::TX, Value::Text(text)) => {
-            let texts = state.texts.entry(number).or_default();
-            if first {
-                texts.clear();
-            }
-            texts.push(text);
-        }
-        (Merge::CN, Value::Int(sum)) => {
-            state.counts.insert((number, stamp.log), sum);
-        }
-        (_, value) => {
-            let held = state.registers.entry(number).or_default();
-            if first {
-                held.clear();
-            }
-            held.push(Held { value, stamp });
-        }
-    }
-}
-
-impl ListTable {
-    fn new(table: &str, field: &'static Field) -> Self {
-        let parts = match element_type(field) {
-            Type::Element(parts) => Some(parts),
-            _ => None,
-        };
-        let names = match parts {
-            None => "\"value\"".to_owned(),
-            Some(parts) => parts
-                .iter()
-                .map(|p| format!("\"{}\"", p.name))
-                .collect::<Vec<_>>()
-                .join(", "),
-        };
-        let marks = vec!["?"; 4 + parts.map_or(1, <[Part]>::len)].join(", ");
-        let name = format!("\"{table}_{}\"", field.name);
-        Self {
-            field,
-            parts,
-            insert: format!(
-                "INSERT OR REPLACE INTO {name} (rid, key, hlc, log, {names}) VALUES ({marks})"
-            ),
-            select: format!("SELECT key, hlc, log, {names} FROM {name} WHERE rid = ?"),
-            delete: format!("DELETE FROM {name} WHERE rid = ? AND key = ?"),
-        }
-    }
-
-    fn create(&self, table: &str) -> String {
-        let columns = match self.parts {
-            None => format!("\"value\" {}", column_type(&element_type(self.field))),
-            Some(parts) => parts
-                .iter()
-                .map(|part| format!("\"{}\" {}", part.name, column_type(&part.ty)))
-                .collect::<Vec<_>>()
-                .join(", "),
-        };
-        let name = self.field.name;
-        let mut sql = format!(
-            "CREATE TABLE \"{table}_{name}\" (rid INTEGER NOT NULL, key BLOB NOT NULL, \
-             hlc INTEGER NOT NULL, log BLOB NOT NULL, {columns}, \
-             PRIMARY KEY (rid, key)) WITHOUT ROWID;\n"
-        );
-        if self.field.merge == Merge::FS {
-            // Figures ask what happened in a month; the whole table takes 0.2 s to decrypt.
-            sql.push_str(&format!(
-                "CREATE INDEX \"{table}_{name}_when\" ON \"{table}_{name}\" ({STEP_WHEN});\n"
-            ));
-        }
-        sql
-    }
-
-    fn load(&self, connection: &Connection, rid: i64, state: &mut State) -> Result<()> {
-        let mut statement = connection.prepare_cached(&self.select)?;
-        let mut rows = statement.query([rid])?;
-        while let Some(row) = rows.next()? {
-            let stamp = Stamp {
-                hlc: Hlc(row.get::<_, i64>(1)?.cast_unsigned()),
-                log: row.get(2)?,
-            };
-            let value = match self.parts {
-                None => from_sql(&element_type(self.field), row.get_ref(3)?),
-                Some(parts) => {
-                    let mut list = Vec::with_capacity(parts.len());
-                    for (index, part) in (3..).zip(parts) {
-                        let part = from_sql(&part.ty, row.get_ref(index)?);
-                        list.push(part.unwrap_or(Value::Null));
-                    }
-                    while list.last() == Some(&Value::Null) {
-                        list.pop();
-                    }
-                    Some(Value::List(list))
-                }
-            };
-            let value = value.unwrap_or(Value::Null);
-            state
-                .elements
-                .insert((self.field.number, row.get(0)?), Held { value, stamp });
-        }
-        Ok(())
-    }
-
-    fn write(
-        &self,
-        transaction: &Transaction<'_>,
-        rid: i64,
-        state: &State,
-        before: Option<&State>,
-    ) -> Result<()> {
-        let number = self.field.number;
-        let old = before.map(|before| before.list(number)).unwrap_or_default();
-        let new = state.list(number);
-        if old.is_empty() && new.is_empty() {
-            return Ok(());
-        }
-        for (key, _) in &old {
-            if !state.elements.contains_key(&(number, *key)) {
-                transaction
-                    .prepare_cached(&self.delete)?
-                    .execute(params![rid, key])?;
-            }
-        }
-        for (key, held) in new {
-            let known = before.and_then(|before| before.elements.get(&(number, key)));
-            if known == Some(held) {
-                continue;
-            }
-            let mut values = vec![
-                Sql::Integer(rid),
-                Sql::Blob(key.0.to_vec()),
-                Sql::Integer(held.stamp.hlc.0.cast_signed()),
-                Sql::Blob(held.stamp.log.0.to_vec()),
-            ];
-            match (self.parts, &held.value) {
-                (Some(parts), Value::List(list)) => {
-                    let list = list.iter().cloned().chain(std::iter::repeat(Value::Null));
-                    values.extend(list.take(parts.len()).map(to_sql));
-                }
-                (_, value) => values.push(to_sql(value.clone())),
-            }
-            transaction
-                .prepare_cached(&self.insert)?
-                .execute(params_from_iter(values))?;
-        }
-        Ok(())
-    }
-}
-
 /// What a declaration's own functions see of a record.
 pub struct StateFields<'a> {
     /// The declaration.
@@ -864,77 +618,6 @@ pub fn from_sql(ty: &Type, value: ValueRef<'_>) -> Option<Value> {
 #[must_use]
 pub fn bind(value: Value) -> ToSqlOutput<'static> {
     ToSqlOutput::Owned(to_sql(value))
-}
-
-/// Heads as the row keeps them: local log number, sequence number and index as variable-length
-/// integers, and the check.
-fn encode_heads(heads: &[Head], logs: &dyn Fn(&LogId) -> i64) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(heads.len() * 10);
-    for head in heads {
-        let no = logs(&head.place.log).cast_unsigned();
-        for number in [no, head.place.seq, u64::from(head.place.index)] {
-            write_varint(&mut bytes, number);
-        }
-        bytes.extend_from_slice(&head.check);
-    }
-    bytes
-}
-
-/// Reads heads whose log ids hold the local number in their last eight bytes, for
-/// [`View::load`] to replace.
-fn decode_heads(bytes: &[u8]) -> Result<Vec<Head>> {
-    let bad = || Error::new(Kind::DbPage, "a row's heads are damaged");
-    let mut heads = Vec::new();
-    let mut at = 0;
-    while at < bytes.len() {
-        let no = read_varint(bytes, &mut at).ok_or_else(bad)?;
-        let seq = read_varint(bytes, &mut at).ok_or_else(bad)?;
-        let index = read_varint(bytes, &mut at).ok_or_else(bad)?;
-        let check = bytes.get(at..at + 4).ok_or_else(bad)?;
-        at += 4;
-        let mut log = LogId::default();
-        log.0[8..].copy_from_slice(&no.to_be_bytes());
-        let index = u32::try_from(index).map_err(|_| bad())?;
-        let check = check.try_into().map_err(|_| bad())?;
-        heads.push(Head {
-            place: Place { log, seq, index },
-            check,
-        });
-    }
-    Ok(heads)
-}
-
-fn local_no(log: &LogId) -> i64 {
-    let mut number = [0; 8];
-    number.copy_from_slice(&log.0[8..]);
-    i64::from_be_bytes(number)
-}
-
-fn log_of(connection: &Connection, no: i64) -> Result<LogId> {
-    let mut statement = connection.prepare_cached("SELECT id FROM log WHERE no = ?")?;
-    let id = statement.query_row([no], |row| row.get(0)).optional()?;
-    id.ok_or_else(|| Error::new(Kind::DbPage, "a row names an unknown log"))
-}
-
-fn write_varint(to: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        to.push((number & 0x7f) as u8 | 0x80);
-        number >>= 7;
-    }
-    to.push(number as u8);
-}
-
-fn read_varint(bytes: &[u8], at: &mut usize) -> Option<u64> {
-    let mut number = 0;
-    for shift in (0..63).step_by(7) {
-        let byte = *bytes.get(*at)?;
-        *at += 1;
-        number |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Some(number);
-        }
-    }
-    None
 }
 
 /// Hashes all views: what "identical" means.
