@@ -15,6 +15,7 @@ mod read;
 mod store;
 mod sync;
 mod table;
+mod wire;
 mod write;
 
 use std::process::ExitCode;
@@ -61,7 +62,7 @@ fn main() -> ExitCode {
     let scale = if has("--quick") { QUICK } else { FULL };
     let only = arguments
         .iter()
-        .find(|argument| argument.starts_with('S'))
+        .find(|argument| argument.starts_with(['S', 'W']))
         .cloned();
     match measure(&scale, only.as_deref()) {
         Ok(rows) if has("--json") => {
@@ -97,6 +98,9 @@ fn measure(scale: &Scale, only: Option<&str>) -> Result<Vec<Row>> {
     }
     if wanted("S5") || wanted("S6") || wanted("S12") {
         rows.extend(read::growth(scale)?);
+    }
+    if wanted("W") {
+        rows.extend(wire::packs(scale)?);
     }
     rows.retain(|row| wanted(row.id.split(' ').next().unwrap_or_default()));
     Ok(rows)

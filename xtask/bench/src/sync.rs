@@ -174,7 +174,7 @@ fn create(row: &[String]) -> Command {
 }
 
 /// Grants `right` and brings it the team; with the history or without.
-fn join(left: &Tuquan, right: &Tuquan, with_history: bool) -> Result<()> {
+pub(crate) fn join(left: &Tuquan, right: &Tuquan, with_history: bool) -> Result<()> {
     right.init()?;
     let card = right.bulk(|replica| Ok(Card::encode(&replica.mind.identity()?.secret)))?;
     let card = Card::decode(&card)?;
