@@ -14,6 +14,16 @@ mod bite;
 mod cargo;
 mod check;
 mod dictionary;
+#[cfg(feature = "train")]
+mod import;
+#[cfg(feature = "train")]
+#[path = "../../cli/src/sample.rs"]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "the command line's generator, used as it is"
+)]
+mod sample;
 mod schema;
 mod size;
 
@@ -30,7 +40,8 @@ cargo xtask <command>
   schema [--check]      writes core/schema.lock, or compares with it
   dictionary [--write]  trains the zstd dictionary on generated events and measures it
   bench [arg...]        measures the core beside raw SQLite, release build
-  size [level...]       builds the core as a library of its own and prints its size
+  size [--openssl] [level...]
+                        builds the core as a library of its own and prints its size
 ";
 
 fn main() -> ExitCode {

@@ -8,8 +8,13 @@ use std::fs;
 use crate::Outcome;
 use crate::cargo::{cargo, root, run as call};
 
-/// Measures each optimisation level given; `3` and `s` when none is.
-pub(crate) fn run(levels: &[&str]) -> Outcome {
+/// Measures each optimisation level given; `3` and `s` when none is. OpenSSL counts only with
+/// `--openssl` first, which builds it from source.
+pub(crate) fn run(args: &[&str]) -> Outcome {
+    let (openssl, levels) = match args {
+        ["--openssl", levels @ ..] => (true, levels),
+        levels => (false, levels),
+    };
     let levels = if levels.is_empty() {
         &["3", "s"]
     } else {
@@ -23,6 +28,9 @@ pub(crate) fn run(levels: &[&str]) -> Outcome {
         let mut command = cargo(&root, ["build", "--package", "tuquan-size"]);
         command.args(["--profile", "ship"]);
         command.env("CARGO_PROFILE_SHIP_OPT_LEVEL", level);
+        if openssl {
+            command.env_remove("OPENSSL_NO_VENDOR");
+        }
         call(&mut command)?;
         let library = target.join("ship/libtuquan_size.so");
         let bytes = fs::metadata(&library)
@@ -33,7 +41,8 @@ pub(crate) fn run(levels: &[&str]) -> Outcome {
             "opt-level {level:<2} {bytes:>10} bytes ({millions:.2} MB)"
         ));
     }
-    println!("\nthe core as a stripped library of its own; OPENSSL_STATIC=1 counts OpenSSL too:");
+    let inside = if openssl { "with" } else { "without" };
+    println!("\nthe core as a stripped library of its own, {inside} OpenSSL's libcrypto in it:");
     for line in lines {
         println!("  {line}");
     }

@@ -49,6 +49,11 @@ impl Date {
         self.year
     }
 
+    /// Returns year, month and day.
+    pub(super) const fn parts(self) -> (i32, u32, u32) {
+        (self.year, self.month, self.day)
+    }
+
     /// Returns the number of days since 1970-01-01.
     pub(super) fn days(self) -> i64 {
         let year = i64::from(self.year) - i64::from(self.month <= 2);

@@ -22,6 +22,7 @@ pub(super) struct Layout {
     pub(super) text: Vec<usize>,
     pub(super) note: Vec<usize>,
     pub(super) state: Vec<usize>,
+    pub(super) outcome: Vec<usize>,
 }
 
 impl Layout {
@@ -45,6 +46,7 @@ impl Layout {
             text: find(&columns.text)?,
             note: find(&columns.note)?,
             state: find(&columns.state)?,
+            outcome: find(&columns.outcome)?,
         })
     }
 
@@ -64,6 +66,7 @@ impl Layout {
             &self.place,
             &self.building,
             &self.state,
+            &self.outcome,
         ];
         let mut all: Vec<usize> = open
             .into_iter()

@@ -79,6 +79,7 @@ pub(super) struct Columns {
     pub(super) text: Vec<String>,
     pub(super) note: Vec<String>,
     pub(super) state: Vec<String>,
+    pub(super) outcome: Vec<String>,
 }
 
 /// How the natural key is made.
@@ -132,6 +133,8 @@ struct MapFile {
     note: Vec<String>,
     #[serde(default)]
     state: Vec<String>,
+    #[serde(default)]
+    outcome: Vec<String>,
     key: KeyTable,
     category: CategoryTable,
     #[serde(default)]
@@ -240,6 +243,7 @@ impl MapFile {
                 text: self.text,
                 note: self.note,
                 state: self.state,
+                outcome: self.outcome,
             },
         })
     }

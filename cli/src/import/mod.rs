@@ -29,7 +29,14 @@ mod when;
 pub(crate) use category::{CATEGORIES, is_sealed};
 pub(crate) use mapping::{Mapping, RecordKind};
 pub(crate) use reader::ImportReader;
+#[cfg(test)]
 pub(crate) use text::mask;
+pub(crate) use when::read_moment;
+
+/// Returns year, month and day of a moment at an offset from UTC.
+pub(crate) fn civil(ms: i64, offset_min: i32) -> (i32, u32, u32) {
+    calendar::Date::of_ms(ms, offset_min).parts()
+}
 
 /// One record of the input, ready to become an incident or a log entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +47,8 @@ pub(crate) struct ImportRow {
     pub key: String,
     /// Start of the event, UTC milliseconds.
     pub t_occ_ms: Option<i64>,
-    /// End of the event when the source gives a range, UTC milliseconds.
+    /// End of the event when the source gives a range, UTC milliseconds; no record type keeps it.
+    #[allow(dead_code)]
     pub t_occ_end_ms: Option<i64>,
     /// When the event was reported, UTC milliseconds.
     pub t_reported_ms: Option<i64>,
@@ -58,12 +66,15 @@ pub(crate) struct ImportRow {
     pub urgent: bool,
     /// Token of the incident lifecycle, when the source carries one.
     pub state: Option<&'static str>,
+    /// Token of how it ended, when the source carries one.
+    pub outcome: Option<&'static str>,
     /// Doubts and repairs, sorted, without repeats.
     pub flags: Vec<RowFlag>,
 }
 
 /// A doubt about an imported row, or a repair that was made to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum RowFlag {
     /// The day is known, the time of day is not; the time is the start of that day.
     TimeUnknown,
@@ -99,6 +110,8 @@ pub(crate) enum RowFlag {
     KeyFromContent,
     /// The state column holds no token of the lifecycle.
     StateUnknown,
+    /// The outcome column holds no token of the closed list.
+    OutcomeUnknown,
 }
 
 /// A record that was not imported.

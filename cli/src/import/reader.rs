@@ -23,7 +23,6 @@ pub(crate) struct ImportReader {
     records: RecordReader<BufReader<Box<dyn Read>>>,
     mapping: Mapping,
     layout: Layout,
-    read: u64,
     ended: bool,
 }
 
@@ -33,14 +32,10 @@ impl ImportReader {
         Self::start(Source::open(path)?, mapping)
     }
 
+    #[cfg(test)]
     /// Reads from any stream of bytes, plain or gzip.
     pub(crate) fn new(input: impl Read + 'static, mapping: Mapping) -> Result<Self, ImportError> {
         Self::start(Source::new(Box::new(input))?, mapping)
-    }
-
-    /// Returns how many records have been yielded, imported and refused together.
-    pub(crate) const fn record_count(&self) -> u64 {
-        self.read
     }
 
     fn start(source: Source, mapping: Mapping) -> Result<Self, ImportError> {
@@ -52,7 +47,6 @@ impl ImportReader {
             records,
             mapping,
             layout,
-            read: 0,
             ended: false,
         })
     }
@@ -82,7 +76,6 @@ impl Iterator for ImportReader {
                 })
             }
         };
-        self.read += 1;
         Some(row)
     }
 }

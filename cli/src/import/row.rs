@@ -19,17 +19,28 @@ const TEXT_BYTES_MAX: usize = 32 * 1024;
 const NOTE_BYTES_MAX: usize = 16 * 1024;
 const DAY_MS: i64 = 86_400_000;
 
+/// Tokens of the incident lifecycle.
 const STATES: [&str; 10] = [
-    "moi",
-    "tiep_nhan",
-    "dang_xu_ly",
-    "cho",
-    "chuyen",
-    "da_giai_quyet",
-    "dong",
-    "mo_lai",
-    "trung",
-    "huy",
+    "new",
+    "acknowledged",
+    "in_progress",
+    "waiting",
+    "referred",
+    "resolved",
+    "closed",
+    "reopened",
+    "duplicate",
+    "void",
+];
+
+/// Tokens of how an incident ends.
+const OUTCOMES: [&str; 6] = [
+    "handled_on_spot",
+    "handed_over",
+    "unfounded",
+    "repaired",
+    "agreed",
+    "unsettled",
 ];
 
 type Refusal = (RefusalReason, String);
@@ -147,7 +158,8 @@ impl Builder<'_> {
         let urgent = self
             .values(&layout.urgent)
             .any(|value| self.mapping.urgent.matches(value));
-        let state = self.state();
+        let state = self.token(&layout.state, &STATES, RowFlag::StateUnknown);
+        let outcome = self.token(&layout.outcome, &OUTCOMES, RowFlag::OutcomeUnknown);
         self.flags.sort_unstable();
         self.flags.dedup();
         Ok(ImportRow {
@@ -163,6 +175,7 @@ impl Builder<'_> {
             note,
             urgent,
             state,
+            outcome,
             flags: self.flags,
         })
     }
@@ -298,10 +311,16 @@ impl Builder<'_> {
         Some(name.trim().to_owned()).filter(|name| !name.is_empty())
     }
 
-    fn state(&mut self) -> Option<&'static str> {
-        let value = self.values(&self.layout.state).next()?;
-        let found = STATES.into_iter().find(|state| *state == value);
-        self.flag_if(found.is_none(), RowFlag::StateUnknown);
+    /// Reads a token of a closed list; another word only raises a flag.
+    fn token(
+        &mut self,
+        columns: &[usize],
+        tokens: &[&'static str],
+        unknown: RowFlag,
+    ) -> Option<&'static str> {
+        let value = self.values(columns).next()?;
+        let found = tokens.iter().copied().find(|token| *token == value);
+        self.flag_if(found.is_none(), unknown);
         found
     }
 

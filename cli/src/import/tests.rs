@@ -314,13 +314,13 @@ fn the_vietnamese_sheet_and_our_own_export_are_read() {
     assert_eq!((rows[1].category, rows[1].urgent), ("fire_electric", true));
     assert_eq!(rows[0].place.as_deref(), Some("B2, Tầng 3"));
     let export = "key,t_occ,category,place,text,note,priority,state\n\
-                  B2-1,2026-11-05T22:30:00+07:00,hazard,B2,vỡ ống nước,đã khóa van,khẩn,dong\n\
+                  B2-1,2026-11-05T22:30:00+07:00,hazard,B2,vỡ ống nước,đã khóa van,khẩn,closed\n\
                   B2-2,2026-11-05T22:30:00+07:00,rumour,B2,x,,,\n";
     let rows = import(include_str!("../../maps/tuquan.toml"), export).unwrap();
     let row = rows[0].as_ref().unwrap();
     assert_eq!(
         (row.category, row.urgent, row.state),
-        ("hazard", true, Some("dong"))
+        ("hazard", true, Some("closed"))
     );
     assert_eq!(refusal(&rows[1]), Some((3, RefusalReason::MissingRequired)));
 }

@@ -67,6 +67,28 @@ pub(super) enum Reading {
     At(Span),
 }
 
+/// Reads what a person typed as one moment: a day, a time of today, or both, day before month.
+pub(crate) fn read_moment(text: &str, now_ms: i64, offset_min: i32) -> Option<i64> {
+    use Form::{Clock24, Iso, NamedMonth, ShortDate, SlashDate};
+    let rules = TimeRules {
+        forms: vec![Iso, NamedMonth, SlashDate, ShortDate, Clock24],
+        order: DateOrder::Dmy,
+        twelve_hour: false,
+        offset_min,
+        year_min: 1990,
+        year_max: 2100,
+        year: None,
+    };
+    let context = Context {
+        day: Some(Date::of_ms(now_ms, offset_min)),
+        offset_min: None,
+    };
+    match read(text, &rules, context) {
+        Reading::At(span) => Some(span.start.ms),
+        _ => None,
+    }
+}
+
 /// Reads one text.
 pub(super) fn read(text: &str, rules: &TimeRules, context: Context) -> Reading {
     if text.trim().is_empty() {

@@ -15,6 +15,8 @@ use crate::store::views::View;
 
 /// How far up the tree of places a building is looked for.
 const TREE_DEPTH_MAX: usize = 8;
+/// How many digits of an id a person must type.
+const PREFIX_DIGITS_MIN: usize = 6;
 const BUILDING_CHARS_MAX: usize = 4;
 /// No I, L, O, U: they are misread.
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -28,13 +30,88 @@ pub fn of(connection: &Connection, views: &[View], record: &Record) -> Result<St
         Some(Plain::Text(id)) => building(connection, views, id.parse()?)?,
         _ => None,
     };
-    let hash = crypto::hash_bytes("tuquan/1 code", &record.record.0);
-    let check: String = hash[..3]
-        .iter()
-        .map(|byte| char::from(ALPHABET[usize::from(byte % 32)]))
-        .collect();
+    let check = check_of(&record.record);
     let building = building.unwrap_or_else(|| "X".to_owned());
     Ok(format!("{building}-{}-{check}", date(record.saved_ms)))
+}
+
+/// Returns the records that a person may mean by `text`: an id, the first six or more digits of
+/// one, or a code; more than one where it is not unique, though never more than `limit`.
+///
+/// # Errors
+/// Of the store.
+pub fn find(
+    connection: &Connection,
+    views: &[View],
+    text: &str,
+    limit: usize,
+) -> Result<Vec<RecordId>> {
+    let text = text.trim().to_lowercase();
+    let is_hex = text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let mut found = Vec::new();
+    if is_hex && (PREFIX_DIGITS_MIN..=2 * RecordId::LEN).contains(&text.len()) {
+        let (low, high) = (format!("{text:0<32}"), format!("{text:f<32}"));
+        let (low, high): (RecordId, RecordId) = (low.parse()?, high.parse()?);
+        for view in views {
+            let name = view.of.name;
+            let sql = format!("SELECT id FROM \"{name}\" WHERE id BETWEEN ? AND ? LIMIT {limit}");
+            let mut statement = connection.prepare_cached(&sql)?;
+            let ids = statement.query_map([low, high], |row| row.get(0))?;
+            for id in ids {
+                found.push(id?);
+            }
+        }
+    } else if let Some((rest, check)) = text.rsplit_once('-')
+        && let Some((_, day)) = rest.rsplit_once('-')
+    {
+        found = of_day(connection, views, day, check)?;
+        // The building changes with the place; it only tells apart what else is equal.
+        if found.len() > 1 {
+            let mut exact = Vec::new();
+            for id in &found {
+                if let Some(record) = super::query::get(connection, views, id)?
+                    && of(connection, views, &record)?.eq_ignore_ascii_case(&text)
+                {
+                    exact.push(*id);
+                }
+            }
+            if !exact.is_empty() {
+                found = exact;
+            }
+        }
+    }
+    found.truncate(limit);
+    Ok(found)
+}
+
+/// Returns the records that were saved on a day and have these check characters.
+fn of_day(
+    connection: &Connection,
+    views: &[View],
+    day: &str,
+    check: &str,
+) -> Result<Vec<RecordId>> {
+    let mut found = Vec::new();
+    for view in views {
+        let sql = format!("SELECT id, saved >> 16 FROM \"{}\"", view.of.name);
+        let mut statement = connection.prepare_cached(&sql)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let (id, saved_ms): (RecordId, i64) = (row.get(0)?, row.get(1)?);
+            if date(saved_ms) == day && check_of(&id).eq_ignore_ascii_case(check) {
+                found.push(id);
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn check_of(id: &RecordId) -> String {
+    let hash = crypto::hash_bytes("tuquan/1 code", &id.0);
+    let letters = hash[..3].iter();
+    letters
+        .map(|byte| char::from(ALPHABET[usize::from(byte % 32)]))
+        .collect()
 }
 
 fn building(connection: &Connection, views: &[View], from: RecordId) -> Result<Option<String>> {

@@ -418,6 +418,16 @@ impl Tuquan {
             .read(|connection| code::of(connection, &self.views, record))
     }
 
+    /// Returns the records that a person may mean by an id, the first six or more digits of one, or
+    /// a code; at most `limit`.
+    ///
+    /// # Errors
+    /// Of the store.
+    pub fn find(&self, text: &str, limit: usize) -> Result<Vec<RecordId>> {
+        self.readers
+            .read(|connection| code::find(connection, &self.views, text, limit))
+    }
+
     /// Returns the hash over all views, in hexadecimal: equal on replicas with equal entries.
     ///
     /// # Errors

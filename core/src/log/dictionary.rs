@@ -16,7 +16,7 @@ use crate::error::{Error, Kind, Result};
 
 /// The BLAKE3 hash of the dictionary that suite 1 names.
 pub const DICTIONARY_HASH: &str =
-    "977c7e616d1606798d64b17f9826b4b105102a4f7dcae815b5af40e6c029728c";
+    "949784650a4235036359b715d5a1c8a8f57c5236d60c8e32f8287449219717b3";
 /// The most bytes that a dictionary may have.
 pub const DICTIONARY_BYTES_MAX: usize = 16 << 10;
 /// The highest compression level.

@@ -398,8 +398,8 @@ macro_rules! record {
         }
     ) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
-        #[serde(default)]
+        #[derive(Debug, Clone, Default, PartialEq, $crate::serde::Serialize, $crate::serde::Deserialize)]
+        #[serde(default, crate = "::tuquan_core::serde")]
         pub struct $name {
             $(
                 $(#[$fdoc])*
@@ -514,8 +514,9 @@ macro_rules! choice {
         $(#[$doc])*
         #[derive(
             Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash,
-            serde::Serialize, serde::Deserialize,
+            $crate::serde::Serialize, $crate::serde::Deserialize,
         )]
+        #[serde(crate = "::tuquan_core::serde")]
         pub enum $name { $( $(#[$vdoc])* #[serde(rename = $token)] $variant, )* }
 
         impl $name {
@@ -577,8 +578,8 @@ macro_rules! element {
         pub struct $name:ident { $( $(#[$pdoc:meta])* $part:ident : $ty:ty, )* }
     ) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
-        #[serde(default)]
+        #[derive(Debug, Clone, Default, PartialEq, $crate::serde::Serialize, $crate::serde::Deserialize)]
+        #[serde(default, crate = "::tuquan_core::serde")]
         pub struct $name { $( $(#[$pdoc])* pub $part: Option<$ty>, )* }
 
         impl $crate::record::declare::FieldType for $name {

@@ -3,7 +3,7 @@
 //! No index of items by record exists; a record's heads name its items, and so on down. Must not
 //! know: how items merge.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;
 
 use rusqlite::{Connection, params};
@@ -12,7 +12,8 @@ use super::mind::Mind;
 use super::step::{Content, Incoming, check_item};
 use crate::clock::Hlc;
 use crate::error::{Error, Kind, Result};
-use crate::ids::RecordId;
+use crate::ids::{Digest, RecordId};
+use crate::log::chain::Run;
 use crate::log::entry::{Body, Entry, kind};
 use crate::log::item::{Item, Place, Target, item_digest, natural_id};
 use crate::record::graph::GraphItem;
@@ -30,6 +31,7 @@ pub fn incoming(
     connection: &Connection,
     mind: &Mind,
     (at, index): (i64, u32),
+    cache: &mut Cache,
 ) -> Result<Option<Incoming>> {
     let (no, seq) = logs::parts(at);
     let Some(log) = mind.log_numbered(no) else {
@@ -45,17 +47,12 @@ pub fn incoming(
         .devices
         .get(&log.row.device)
         .and_then(|member| member.role);
-    let mut cache = Cache::default();
-    let Some((entry, bytes)) = cache.item(connection, no, place)? else {
-        return Ok(None);
-    };
-    let runs = logs::runs(connection, no, seq, seq + 1)?;
-    let digest = item_digest(&runs[0].salt(seq, index), &bytes);
-    Ok(Some(Incoming {
+    let found = cache.item(connection, no, place)?;
+    Ok(found.map(|found| Incoming {
         place,
-        hlc: entry.hlc,
-        digest,
-        content: Content::Bytes(bytes),
+        hlc: found.hlc,
+        digest: found.digest,
+        content: Content::Bytes(found.bytes),
         role,
     }))
 }
@@ -92,8 +89,8 @@ pub fn gather(
     view: &View,
     record: &Stored,
     extra: Vec<GraphItem>,
+    cache: &mut Cache,
 ) -> Result<Gathered> {
-    let mut cache = Cache::default();
     let mut seen: HashSet<Place> = extra.iter().map(|item| item.place).collect();
     let mut queue: Vec<Place> = record.heads.iter().map(|head| head.place).collect();
     queue.extend(aside(connection, mind, view, record)?);
@@ -106,7 +103,7 @@ pub fn gather(
         if items.len() >= GATHER_ITEMS_MAX {
             break;
         }
-        if let Some(item) = read(connection, mind, (view, &record.id), place, &mut cache)? {
+        if let Some(item) = read(connection, mind, (view, &record.id), place, cache)? {
             queue.extend(item.deps.iter().copied());
             items.push(item);
         }
@@ -175,13 +172,13 @@ fn read(
         return Ok(None);
     };
     let no = log.row.no;
-    let Some((entry, bytes)) = cache.item(connection, no, place)? else {
+    let Some(found) = cache.item(connection, no, place)? else {
         return Ok(None);
     };
-    let Ok(mut item) = Item::decode(&bytes, &place.log) else {
+    let Ok(mut item) = Item::decode(&found.bytes, &place.log) else {
         return Ok(None);
     };
-    let writes_to = target(mind, &item, place, entry.hlc);
+    let writes_to = target(mind, &item, place, found.hlc);
     if item.kind != view.of.kind || writes_to.ok() != Some(*id) {
         return Ok(None);
     }
@@ -193,65 +190,84 @@ fn read(
     if check_item(view, &item, role).is_err() {
         item.ops.clear();
     }
-    let runs = logs::runs(connection, no, place.seq, place.seq + 1)?;
     Ok(Some(GraphItem {
         place,
-        hlc: entry.hlc,
-        digest: item_digest(&runs[0].salt(place.seq, place.index), &bytes),
+        hlc: found.hlc,
+        digest: found.digest,
         deps: item.deps.iter().map(|dep| dep.place).collect(),
         ops: item.ops,
     }))
 }
 
-/// Segments that were read in this walk.
-#[derive(Default)]
-struct Cache {
-    segments: HashMap<i64, Vec<Rc<logs::Segment>>>,
+/// How many decoded segments a cache keeps.
+const SEGMENTS_KEPT: usize = 32;
+
+/// Segments that were read in one step, with their salts.
+#[derive(Debug, Default)]
+pub struct Cache {
+    segments: VecDeque<Rc<Kept>>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    no: i64,
+    segment: logs::Segment,
+    runs: Vec<Run>,
+}
+
+/// One item as it was found.
+struct Found {
+    hlc: Hlc,
+    bytes: Vec<u8>,
+    digest: Digest,
 }
 
 impl Cache {
-    fn item(
-        &mut self,
-        connection: &Connection,
-        no: i64,
-        place: Place,
-    ) -> Result<Option<(Entry, Vec<u8>)>> {
-        let Some(entry) = self.entry(connection, no, place.seq)? else {
+    fn item(&mut self, connection: &Connection, no: i64, place: Place) -> Result<Option<Found>> {
+        let index = usize::try_from(place.index).unwrap_or(usize::MAX);
+        let salted = |entry: &Entry, runs: &[Run]| {
+            let Some(Body::Bytes(bytes)) = entry.items.get(index) else {
+                return None;
+            };
+            let run = runs.iter().find(|run| run.covers(place.seq))?;
+            let digest = item_digest(&run.salt(place.seq, place.index), bytes);
+            (entry.kind == kind::WRITE).then(|| Found {
+                hlc: entry.hlc,
+                bytes: bytes.clone(),
+                digest,
+            })
+        };
+        if let Some(kept) = self.kept(connection, no, place.seq)? {
+            let offset = usize::try_from(place.seq - kept.segment.first).unwrap_or(usize::MAX);
+            let short = || Error::new(Kind::DbPage, "a segment shorter than it says");
+            let entry = kept.segment.entries.get(offset).ok_or_else(short)?;
+            return Ok(salted(entry, &kept.runs));
+        }
+        let Some(entry) = logs::tail_entry(connection, no, place.seq)? else {
             return Ok(None);
         };
-        if entry.kind != kind::WRITE {
-            return Ok(None);
-        }
-        let index = usize::try_from(place.index).unwrap_or(usize::MAX);
-        match entry.items.get(index) {
-            Some(Body::Bytes(bytes)) => {
-                let bytes = bytes.clone();
-                Ok(Some((entry, bytes)))
-            }
-            _ => Ok(None),
-        }
+        let runs = logs::runs(connection, no, place.seq, place.seq + 1)?;
+        Ok(salted(&entry, &runs))
     }
 
-    fn entry(&mut self, connection: &Connection, no: i64, seq: u64) -> Result<Option<Entry>> {
-        let cached = self.segments.entry(no).or_default();
-        let covering = |segment: &&Rc<logs::Segment>| {
-            seq >= segment.first && seq - segment.first < segment.entries.len() as u64
+    fn kept(&mut self, connection: &Connection, no: i64, seq: u64) -> Result<Option<Rc<Kept>>> {
+        let covers = |kept: &&Rc<Kept>| {
+            let first = kept.segment.first;
+            kept.no == no && seq >= first && seq - first < kept.segment.entries.len() as u64
         };
-        let segment = match cached.iter().find(covering) {
-            Some(segment) => Rc::clone(segment),
-            None => match logs::segment_of(connection, no, seq)? {
-                Some(segment) => {
-                    let segment = Rc::new(segment);
-                    cached.push(Rc::clone(&segment));
-                    segment
-                }
-                None => return logs::tail_entry(connection, no, seq),
-            },
+        if let Some(kept) = self.segments.iter().find(covers) {
+            return Ok(Some(Rc::clone(kept)));
+        }
+        let Some(segment) = logs::segment_of(connection, no, seq)? else {
+            return Ok(None);
         };
-        let index = usize::try_from(seq - segment.first).unwrap_or(usize::MAX);
-        let entry = segment.entries.get(index).cloned();
-        entry
-            .map(Some)
-            .ok_or_else(|| Error::new(Kind::DbPage, "a segment shorter than it says"))
+        let end = segment.first + segment.entries.len() as u64;
+        let runs = logs::runs(connection, no, segment.first, end)?;
+        let kept = Rc::new(Kept { no, segment, runs });
+        if self.segments.len() == SEGMENTS_KEPT {
+            self.segments.pop_front();
+        }
+        self.segments.push_back(Rc::clone(&kept));
+        Ok(Some(kept))
     }
 }

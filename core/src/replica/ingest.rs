@@ -20,8 +20,8 @@ use crate::record::declare::Role;
 use crate::store::logs::{self, Chained, LogRow};
 use crate::team::control::Act;
 
-/// The most entries that one transaction takes in: about 30 ms of work.
-const STEP_ENTRIES_MAX: usize = 1_024;
+/// The most entries that one transaction takes in: under 50 ms of work.
+const STEP_ENTRIES_MAX: usize = 2_048;
 /// The most packs that wait for a key, an author or a team list.
 const HELD_PACKS_MAX: i64 = 256;
 

@@ -5,7 +5,6 @@
 use std::collections::HashMap;
 
 use super::Replica;
-use super::gather::incoming;
 use super::step::Step;
 use crate::error::Result;
 use crate::log::chain::Sort;
@@ -70,7 +69,7 @@ impl Replica {
                 let mut step = Step::new(transaction, mind);
                 for (_, at, items) in part {
                     for index in 0..items.unwrap_or(0) {
-                        if let Some(item) = incoming(transaction, step.mind(), (*at, index))? {
+                        if let Some(item) = step.read_back((*at, index))? {
                             step.absorb(item)?;
                         }
                     }

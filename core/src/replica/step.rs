@@ -10,7 +10,7 @@ use std::sync::Arc;
 use rusqlite::{Transaction, params};
 
 use super::Changed;
-use super::gather::{Gathered, gather, target};
+use super::gather::{Cache, Gathered, gather, incoming, target};
 use super::mind::Mind;
 use crate::clock::Hlc;
 use crate::error::{Error, Kind, Result};
@@ -61,6 +61,7 @@ pub struct Step<'a> {
     mind: &'a mut Mind,
     /// By the number of the view and the record: an id alone may be claimed by two record types.
     touched: BTreeMap<(usize, RecordId), Touched>,
+    cache: Cache,
 }
 
 impl<'a> Step<'a> {
@@ -71,6 +72,7 @@ impl<'a> Step<'a> {
             transaction,
             mind,
             touched: BTreeMap::new(),
+            cache: Cache::default(),
         }
     }
 
@@ -175,6 +177,14 @@ impl<'a> Step<'a> {
         Ok(())
     }
 
+    /// Reads the item at a local place, to be absorbed; none when its content is absent.
+    ///
+    /// # Errors
+    /// `E-DBPAGE`.
+    pub fn read_back(&mut self, item: (i64, u32)) -> Result<Option<Incoming>> {
+        incoming(self.transaction, self.mind, item, &mut self.cache)
+    }
+
     /// Returns what the replica knows by heart.
     #[must_use]
     pub fn mind(&self) -> &Mind {
@@ -277,7 +287,7 @@ impl<'a> Step<'a> {
         ])?;
         for item in items {
             self.mind.pending.remove(&item);
-            if let Some(incoming) = super::gather::incoming(self.transaction, self.mind, item)? {
+            if let Some(incoming) = self.read_back(item)? {
                 queue.push(incoming);
             }
         }
@@ -293,13 +303,14 @@ impl<'a> Step<'a> {
             transaction,
             mind,
             touched,
+            mut cache,
         } = self;
         let views = Arc::clone(&mind.views);
         let mut changed = Vec::with_capacity(touched.len());
         for ((number, id), mut touched) in touched {
             let view = &views[number];
             if !touched.extra.is_empty() {
-                merge_into(transaction, mind, view, &mut touched)?;
+                merge_into(transaction, mind, view, &mut touched, &mut cache)?;
             }
             if touched.record.items == 0 && touched.record.rid.is_none() {
                 continue;
@@ -338,10 +349,11 @@ fn merge_into(
     mind: &Mind,
     view: &View,
     touched: &mut Touched,
+    cache: &mut Cache,
 ) -> Result<()> {
     let extra = std::mem::take(&mut touched.extra);
     let record = &mut touched.record;
-    let Gathered { items, strangers } = gather(transaction, mind, view, record, extra)?;
+    let Gathered { items, strangers } = gather(transaction, mind, view, record, extra, cache)?;
     for place in strangers {
         let error = Error::new(Kind::Format, "a change that does not build on its record");
         note_damaged(transaction, mind, place, &error)?;

@@ -5,6 +5,8 @@
 //! `remove_diacritics` never finds "xe đạp" for `xe dap`, so the fold is here. Must not know:
 //! which fields are searched.
 
+use std::sync::OnceLock;
+
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
@@ -15,8 +17,37 @@ pub fn fold(text: &str) -> String {
     if text.is_ascii() {
         return collapse(&text.to_ascii_lowercase());
     }
-    let folded: String = text
-        .nfkc()
+    if let Some(folded) = fold_by_table(text) {
+        return collapse(&folded);
+    }
+    collapse(&fold_slowly(text))
+}
+
+/// One past the last character of the table: Latin with all marks of Vietnamese, and punctuation.
+const TABLE_END: usize = 0x2070;
+
+/// Folds character by character, where each folds to one character on its own; that is so for
+/// composed Vietnamese, and several times faster than normalising.
+fn fold_by_table(text: &str) -> Option<String> {
+    static TABLE: OnceLock<Vec<Option<char>>> = OnceLock::new();
+    let table = TABLE.get_or_init(|| {
+        (0..TABLE_END)
+            .map(|code| {
+                let single = char::from_u32(u32::try_from(code).ok()?)?;
+                let folded = fold_slowly(single.encode_utf8(&mut [0; 4]));
+                let mut chars = folded.chars();
+                let first = chars.next()?;
+                chars.next().is_none().then_some(first)
+            })
+            .collect()
+    });
+    text.chars()
+        .map(|c| table.get(c as usize).copied().flatten())
+        .collect()
+}
+
+fn fold_slowly(text: &str) -> String {
+    text.nfkc()
         .map(|c| {
             if matches!(c, 'đ' | 'Đ' | 'ð' | 'Ð' | 'ɖ' | 'Ɖ') {
                 'd'
@@ -27,8 +58,7 @@ pub fn fold(text: &str) -> String {
         .nfd()
         .filter(|c| !is_combining_mark(*c))
         .flat_map(char::to_lowercase)
-        .collect();
-    collapse(&folded)
+        .collect()
 }
 
 fn collapse(text: &str) -> String {
@@ -161,6 +191,11 @@ mod tests {
             ("Xe Đạp", "xe dap"),
         ] {
             assert_eq!(fold(text), folded, "{text}");
+            assert_eq!(
+                collapse(&fold_slowly(text)),
+                folded,
+                "{text} without the table"
+            );
         }
     }
 

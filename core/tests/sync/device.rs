@@ -145,8 +145,8 @@ impl Device {
     /// Writes an incident; returns its id.
     pub(crate) fn write(&mut self) -> RecordId {
         let item = self.incident();
-        let written = self.replica.write(None, |_, _| Ok(vec![item]));
-        written.expect("written").records[0]
+        let written = self.replica.write(None, |_, _| Ok((vec![item], 0)));
+        written.expect("written").expect("an item").records[0]
     }
 
     /// Writes many incidents at once.
@@ -178,12 +178,15 @@ impl Device {
                 })
                 .collect();
             deps.sort();
-            Ok(vec![Item {
-                kind,
-                target: Target::Record(id),
-                deps,
-                ops: vec![op],
-            }])
+            Ok((
+                vec![Item {
+                    kind,
+                    target: Target::Record(id),
+                    deps,
+                    ops: vec![op],
+                }],
+                0,
+            ))
         });
         written.expect("changed");
     }
@@ -199,8 +202,8 @@ impl Device {
                 Op::Add(19, Value::Bytes(self.key().0[..16].to_vec())),
             ],
         };
-        let written = self.replica.write(None, |_, _| Ok(vec![item]));
-        written.expect("written").records[0]
+        let written = self.replica.write(None, |_, _| Ok((vec![item], 0)));
+        written.expect("written").expect("an item").records[0]
     }
 
     /// Whether a record of this type is in the views here.

@@ -8,6 +8,8 @@
 #![allow(clippy::print_stdout)]
 
 mod data;
+mod floor;
+mod pipes;
 mod raw;
 mod read;
 mod store;
@@ -54,7 +56,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
     if arguments.first().is_some_and(|first| first == "child") {
-        return sync::child(&arguments[1..]);
+        return pipes::child(&arguments[1..]);
     }
     let scale = if has("--quick") { QUICK } else { FULL };
     let only = arguments
@@ -90,14 +92,11 @@ fn measure(scale: &Scale, only: Option<&str>) -> Result<Vec<Row>> {
     if wanted("S3") || wanted("S7") {
         rows.extend(sync::job(scale)?);
     }
-    if wanted("S4") {
-        rows.extend(sync::join(scale)?);
+    if wanted("S4") || wanted("S8") {
+        rows.extend(sync::join_large(scale)?);
     }
     if wanted("S5") || wanted("S6") || wanted("S12") {
         rows.extend(read::growth(scale)?);
-    }
-    if wanted("S8") {
-        rows.extend(sync::memory(scale)?);
     }
     rows.retain(|row| wanted(row.id.split(' ').next().unwrap_or_default()));
     Ok(rows)

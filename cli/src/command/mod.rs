@@ -1,0 +1,47 @@
+//! The commands, one function each: arguments in, an answer out.
+//!
+//! Must not know: how answers are printed.
+
+mod exchange;
+mod export_csv;
+mod health;
+mod import_csv;
+mod read;
+mod report;
+mod write;
+
+use crate::{
+    answer::Answer,
+    context::Context,
+    failure::{Failure, Outcome},
+};
+
+/// Runs the command of this name.
+pub(crate) fn run(name: &str, context: &Context<'_>) -> Outcome<Answer> {
+    match name {
+        "init" => write::init(context),
+        "log" => write::log(context),
+        "note" => write::note(context),
+        "edit" => write::edit(context),
+        "transition" => write::transition(context),
+        "assign" => write::assign(context),
+        "strike" => write::strike(context),
+        "resolve" => write::resolve(context),
+        "list" => read::list(context),
+        "show" => read::show(context),
+        "search" => read::search(context),
+        "conflicts" => read::conflicts(context),
+        "members" => read::members(context),
+        "report" => report::report(context),
+        "import-csv" => import_csv::import_csv(context),
+        "export-csv" => export_csv::export_csv(context),
+        "card" => exchange::card(context),
+        "grant" => exchange::grant(context),
+        "export" => exchange::export(context),
+        "import" => exchange::import(context),
+        "demo" => crate::demo::demo(context),
+        "doctor" => health::doctor(context),
+        "stats" => health::stats(context),
+        _ => Err(Failure::usage(name)),
+    }
+}

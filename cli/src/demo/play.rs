@@ -1,0 +1,138 @@
+//! What the three devices do, step by step, and what was measured on the way.
+//!
+//! Must not know: what is shown of it.
+
+use std::{collections::BTreeMap, time::Instant};
+
+use tuquan_core::{door::command::Command, ids::RecordId, record::plain::Plain};
+
+use super::{
+    data::{Data, Happening},
+    device::{Device, Folder},
+};
+use crate::{failure::Outcome, progress, words::Words};
+
+/// So many incidents are known to A and B before both edit them without a network.
+const COMMON: usize = 150;
+/// Categories that edits choose from; none is sealed, so texts stay as they are.
+const CHOICES: [&str; 3] = ["hazard", "noise", "outsider"];
+
+/// What was measured.
+#[derive(Default)]
+pub(crate) struct Measured {
+    /// Events logged.
+    pub(crate) events: u64,
+    /// Edits made without a network.
+    pub(crate) edits: u64,
+    /// Bytes of the session of A and B, and the events that it carried.
+    pub(crate) session: (u64, u64),
+    /// Bytes of the bundles between B and C.
+    pub(crate) bundle_bytes: u64,
+    /// All bytes that left a device.
+    pub(crate) wire_bytes: u64,
+    /// How long logging took.
+    pub(crate) log_ms: u64,
+    /// How long merging took.
+    pub(crate) merge_ms: u64,
+}
+
+/// The three devices after the play, and what was measured.
+pub(crate) struct Played {
+    /// A founded the team; B and C were let in by card.
+    pub(crate) devices: [Device; 3],
+    /// What was measured.
+    pub(crate) measured: Measured,
+}
+
+/// Lets three devices log without a network, edit the same incidents, and merge.
+pub(crate) fn play(words: &Words, data: &Data, folder: &Folder) -> Outcome<Played> {
+    let mut a = Device::new(folder, "a")?;
+    let (mut b, mut c) = (Device::new(folder, "b")?, Device::new(folder, "c")?);
+    let mut measured = Measured {
+        events: data.happenings.len() as u64,
+        ..Measured::default()
+    };
+    a.store.found()?;
+    measured.wire_bytes += a.admit(&b)? + a.admit(&c)?;
+
+    let started = Instant::now();
+    let bar = progress::bar(words.get("progress.logging"), measured.events);
+    let common_count = COMMON.min(data.happenings.len() / 2);
+    let (common, rest) = data.happenings.split_at(common_count);
+    let common = a.log(common, &bar)?;
+    measured.wire_bytes += a.meet(&b)?;
+    let mut shares: [Vec<Happening>; 3] = Default::default();
+    for (turn, happening) in rest.iter().enumerate() {
+        shares[turn % 3].push(happening.clone());
+    }
+    a.log(&shares[0], &bar)?;
+    b.log(&shares[1], &bar)?;
+    c.log(&shares[2], &bar)?;
+    bar.finish_and_clear();
+    for (turn, record) in common.iter().enumerate() {
+        measured.edits += edit_both(&a, &b, *record, turn)?;
+    }
+    measured.log_ms = elapsed_ms(started);
+
+    let started = Instant::now();
+    let bar = progress::bar(words.get("progress.merging"), 4);
+    measured.session = (a.meet(&b)?, (shares[0].len() + shares[1].len()) as u64);
+    bar.inc(1);
+    let file = folder.path().join("news.tqb");
+    measured.bundle_bytes = c.hand_bundle(&b, &file)?;
+    bar.inc(1);
+    measured.bundle_bytes += b.hand_bundle(&c, &file)?;
+    bar.inc(1);
+    let last = a.meet(&c)?;
+    bar.finish_and_clear();
+    measured.merge_ms = elapsed_ms(started);
+    measured.wire_bytes += measured.session.0 + measured.bundle_bytes + last;
+    Ok(Played {
+        devices: [a, b, c],
+        measured,
+    })
+}
+
+fn elapsed_ms(started: Instant) -> u64 {
+    u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Lets A and B edit one incident without knowing of each other; returns how many edits.
+///
+/// In turn: the same field to different values, which a person must choose between; different
+/// fields; a step of the lifecycle beside a note.
+fn edit_both(a: &Device, b: &Device, record: RecordId, turn: usize) -> Outcome<u64> {
+    match turn % 3 {
+        0 => {
+            let held = a.store.get(&record)?;
+            let held = held.and_then(|record| record.fields.get("category").cloned());
+            let others = CHOICES
+                .iter()
+                .filter(|token| Some(Plain::from(**token)) != held);
+            let others: Vec<&str> = others.copied().take(2).collect();
+            for (device, token) in [a, b].into_iter().zip(others) {
+                device.apply(&set(record, "category", Plain::from(token)))?;
+            }
+        }
+        1 => {
+            a.apply(&set(record, "injury_n", Plain::Int(1)))?;
+            b.apply(&set(record, "dangerous", Plain::Bool(true)))?;
+        }
+        _ => {
+            a.apply(&Command::Transition {
+                record,
+                to: "acknowledged".to_owned(),
+                t_event: None,
+                reason: None,
+                set: BTreeMap::new(),
+            })?;
+            b.apply(&set(record, "outcome", Plain::from("handled_on_spot")))?;
+        }
+    }
+    Ok(2)
+}
+
+fn set(record: RecordId, field: &str, value: Plain) -> Command {
+    let set = BTreeMap::from([(field.to_owned(), Some(value))]);
+    Command::Edit { record, set }
+}

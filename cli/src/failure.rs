@@ -1,0 +1,134 @@
+//! What a command that did not succeed says, and the exit code it ends with.
+//!
+//! The codes stand in `docs/cli.md`. Must not know: how an error is shown.
+
+use tuquan_core::error::{Error, Kind};
+
+use crate::import::ImportError;
+
+/// How a run of the program ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Exit {
+    /// Done.
+    Ok = 0,
+    /// The check that was asked for failed: replicas differ, damage was found.
+    Check = 1,
+    /// The command line does not make sense.
+    Usage = 2,
+    /// The command was refused.
+    Refused = 3,
+    /// An input file cannot be used.
+    File = 4,
+    /// The store cannot be opened or is damaged.
+    Store = 5,
+    /// The storage is full or fails.
+    Storage = 6,
+}
+
+/// A command that did not succeed.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    /// The stable code, such as `E-NOTFOUND`.
+    pub(crate) code: &'static str,
+    /// The kind in snake case, for programs.
+    pub(crate) kind: String,
+    /// What it was about.
+    pub(crate) context: String,
+    /// The words that say so to people, around the context's particulars; none where the context
+    /// is in words already or is the core's own.
+    pub(crate) words: Option<(&'static str, String)>,
+    /// How the program ends.
+    pub(crate) exit: Exit,
+}
+
+/// The result of a command.
+pub(crate) type Outcome<T> = Result<T, Failure>;
+
+impl Failure {
+    /// Says that the command line does not make sense.
+    pub(crate) fn usage(context: impl Into<String>) -> Self {
+        Self::new("E-USAGE", "usage", context, Exit::Usage)
+    }
+
+    /// Says that an input file cannot be used.
+    pub(crate) fn file(context: impl Into<String>) -> Self {
+        Self::new("E-FILE", "file", context, Exit::File)
+    }
+
+    /// Says that a record, place or person is not there, or not the only one.
+    pub(crate) fn not_found(context: impl Into<String>) -> Self {
+        Error::new(Kind::NotFound, context).into()
+    }
+
+    /// Says that a value cannot be taken.
+    pub(crate) fn invalid(context: impl Into<String>) -> Self {
+        Error::new(Kind::Invalid, context).into()
+    }
+
+    fn new(code: &'static str, kind: &str, context: impl Into<String>, exit: Exit) -> Self {
+        Self {
+            code,
+            kind: kind.to_owned(),
+            context: context.into(),
+            words: None,
+            exit,
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let kind = serde_json::to_value(error.kind).ok();
+        let kind = kind.as_ref().and_then(serde_json::Value::as_str);
+        let kind = kind.unwrap_or_default();
+        Self::new(error.code(), kind, error.context, exit_of(error.kind))
+    }
+}
+
+impl From<ImportError> for Failure {
+    fn from(error: ImportError) -> Self {
+        let context = error.to_string();
+        let words = match error {
+            ImportError::Io(error) => ("file.io", error.kind().to_string()),
+            ImportError::Mapping(what) => ("file.mapping", what),
+            ImportError::Empty => ("file.empty", String::new()),
+            ImportError::Utf16 => ("file.utf16", String::new()),
+            ImportError::Header(what) => ("file.header", what),
+            ImportError::MissingColumn { column, .. } => ("file.missing_column", column),
+            ImportError::DuplicateColumn { column, .. } => ("file.duplicate_column", column),
+        };
+        Self {
+            words: Some(words),
+            ..Self::file(context)
+        }
+    }
+}
+
+fn exit_of(kind: Kind) -> Exit {
+    match kind {
+        Kind::Invalid
+        | Kind::Role
+        | Kind::NotFound
+        | Kind::NotReady
+        | Kind::NotMember
+        | Kind::ChangeTooBig => Exit::Refused,
+        Kind::DbKey | Kind::DbPage | Kind::DbNewer | Kind::Busy => Exit::Store,
+        Kind::Full | Kind::Io => Exit::Storage,
+        _ => Exit::File,
+    }
+}
+
+/// Turns a failure to read a file that a person named into words about that file.
+pub(crate) fn unreadable(path: &std::path::Path, error: &std::io::Error) -> Failure {
+    Failure::file(format!("{}: {}", path.display(), error.kind()))
+}
+
+/// Turns a failure to write a file that a person named into words about that file.
+pub(crate) fn unwritable(path: &std::path::Path, error: &std::io::Error) -> Failure {
+    let kind = match error.kind() {
+        std::io::ErrorKind::StorageFull => Kind::Full,
+        _ => Kind::Io,
+    };
+    Error::new(kind, format!("{}: {}", path.display(), error.kind())).into()
+}
