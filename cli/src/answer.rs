@@ -20,11 +20,7 @@ pub(crate) struct Answer {
 impl Answer {
     /// Makes the answer of a command that succeeded.
     pub(crate) fn new(text: impl Into<String>, json: Value) -> Self {
-        Self {
-            text: text.into(),
-            json,
-            exit: Exit::Ok,
-        }
+        Self { text: text.into(), json, exit: Exit::Ok }
     }
 
     /// Ends the program with the code of a failed check unless `passed`.

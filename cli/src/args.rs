@@ -66,8 +66,7 @@ impl Maker<'_> {
                 self.option("at"),
                 self.request(),
             ]),
-            self.command("edit")
-                .args([id(), words_of("set").required(true), self.request()]),
+            self.command("edit").args([id(), words_of("set").required(true), self.request()]),
             self.command("transition").args([
                 id(),
                 self.positional("state").required(true),
@@ -110,8 +109,7 @@ impl Maker<'_> {
                 self.limit("20"),
                 self.option("after"),
             ]),
-            self.command("show")
-                .arg(self.positional("id").required(true)),
+            self.command("show").arg(self.positional("id").required(true)),
             self.command("search").args([
                 self.positional("text").num_args(1..).required(true),
                 self.option("kind"),
@@ -184,9 +182,7 @@ impl Maker<'_> {
         let usage = self.words.get("help.usage");
         let command = Command::new(name)
             .about(self.words.get(&format!("command.{name}")).to_owned())
-            .help_template(format!(
-                "{{about}}\n\n{usage} {{usage}}\n\n{{all-args}}{{after-help}}"
-            ))
+            .help_template(format!("{{about}}\n\n{usage} {{usage}}\n\n{{all-args}}{{after-help}}"))
             .next_help_heading(self.words.get("help.options").to_owned())
             .disable_help_flag(true)
             .arg(self.flag("help").short('h').action(ArgAction::Help));
@@ -200,23 +196,15 @@ impl Maker<'_> {
     }
 
     fn option(&self, name: &'static str) -> Arg {
-        Arg::new(name)
-            .long(name)
-            .help(self.help(name))
-            .value_name(name.to_uppercase())
+        Arg::new(name).long(name).help(self.help(name)).value_name(name.to_uppercase())
     }
 
     fn positional(&self, name: &'static str) -> Arg {
-        Arg::new(name)
-            .help(self.help(name))
-            .value_name(name.to_uppercase())
+        Arg::new(name).help(self.help(name)).value_name(name.to_uppercase())
     }
 
     fn flag(&self, name: &'static str) -> Arg {
-        Arg::new(name)
-            .long(name)
-            .help(self.help(name))
-            .action(ArgAction::SetTrue)
+        Arg::new(name).long(name).help(self.help(name)).action(ArgAction::SetTrue)
     }
 
     fn request(&self) -> Arg {
@@ -224,9 +212,7 @@ impl Maker<'_> {
     }
 
     fn kind(&self) -> Arg {
-        self.option("kind")
-            .default_value("incident")
-            .hide_default_value(true)
+        self.option("kind").default_value("incident").hide_default_value(true)
     }
 
     fn limit(&self, default: &'static str) -> Arg {

@@ -5,12 +5,7 @@ const CELLS: u64 = 30;
 
 /// Draws one bar per row, the longest of full width; labels and counts are aligned.
 pub(crate) fn draw(rows: &[(String, u64)], count: impl Fn(u64) -> String) -> Vec<String> {
-    let most = rows
-        .iter()
-        .map(|(_, n)| *n)
-        .max()
-        .unwrap_or_default()
-        .max(1);
+    let most = rows.iter().map(|(_, n)| *n).max().unwrap_or_default().max(1);
     let width = rows.iter().map(|(label, _)| label.chars().count()).max();
     let width = width.unwrap_or_default();
     rows.iter()

@@ -77,16 +77,12 @@ impl Event {
 
     fn incident(&self) -> Incident {
         let sealed = is_sealed(self.category);
-        let timeline = self
-            .note
-            .as_ref()
-            .filter(|_| !sealed)
-            .map(|note| TimelineEntry {
-                kind: Some(TimelineKind::Note),
-                body: Some(note.clone()),
-                t_event: self.t_note_ms.map(TimeMs),
-                ..TimelineEntry::default()
-            });
+        let timeline = self.note.as_ref().filter(|_| !sealed).map(|note| TimelineEntry {
+            kind: Some(TimelineKind::Note),
+            body: Some(note.clone()),
+            t_event: self.t_note_ms.map(TimeMs),
+            ..TimelineEntry::default()
+        });
         let summary = cut(&self.text, SUMMARY_BYTES_MAX);
         Incident {
             category: Category::from_token(self.category),

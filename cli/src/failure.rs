@@ -67,13 +67,7 @@ impl Failure {
     }
 
     fn new(code: &'static str, kind: &str, context: impl Into<String>, exit: Exit) -> Self {
-        Self {
-            code,
-            kind: kind.to_owned(),
-            context: context.into(),
-            words: None,
-            exit,
-        }
+        Self { code, kind: kind.to_owned(), context: context.into(), words: None, exit }
     }
 }
 
@@ -98,10 +92,7 @@ impl From<ImportError> for Failure {
             ImportError::MissingColumn { column, .. } => ("file.missing_column", column),
             ImportError::DuplicateColumn { column, .. } => ("file.duplicate_column", column),
         };
-        Self {
-            words: Some(words),
-            ..Self::file(context)
-        }
+        Self { words: Some(words), ..Self::file(context) }
     }
 }
 

@@ -70,12 +70,7 @@ fn run(words: &Words, json: bool, matches: &ArgMatches) -> Outcome<Answer> {
         key_file: path("key-file"),
         passphrase: passphrase.filter(|text| !text.is_empty()),
     });
-    let context = Context {
-        words,
-        home,
-        args,
-        json,
-    };
+    let context = Context { words, home, args, json };
     command::run(name, &context)
 }
 
@@ -112,11 +107,7 @@ fn worse(answered: Exit, printed: Exit) -> Exit {
 /// Writes to standard output; a reader that has gone away is no failure.
 fn print(text: &str) -> Exit {
     let mut to = std::io::stdout().lock();
-    let end = if text.is_empty() || text.ends_with('\n') {
-        ""
-    } else {
-        "\n"
-    };
+    let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
     match write!(to, "{text}{end}").and_then(|()| to.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Exit::Storage,
         _ => Exit::Ok,

@@ -63,16 +63,9 @@ impl Places {
         }
         let id = store.natural("place", &key)?;
         if store.get(&id)?.is_none() {
-            let place = Place {
-                name: Some(name.to_owned()),
-                kind: Some(kind),
-                parent,
-                ..Place::default()
-            };
-            self.missing.push(Command::Import {
-                draft: place.draft(),
-                key: key.clone(),
-            });
+            let place =
+                Place { name: Some(name.to_owned()), kind: Some(kind), parent, ..Place::default() };
+            self.missing.push(Command::Import { draft: place.draft(), key: key.clone() });
         }
         self.known.insert(key, id);
         Ok(id)

@@ -23,9 +23,8 @@ const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 const OFFSET_MS: i64 = 7 * HOUR_MS;
 /// How busy each local hour is: quiet mornings, a small peak at noon, most work in the evening.
-const HOUR_WEIGHTS: [u32; 24] = [
-    7, 4, 2, 1, 1, 2, 4, 4, 3, 3, 3, 5, 6, 3, 3, 3, 5, 7, 8, 10, 12, 14, 15, 12,
-];
+const HOUR_WEIGHTS: [u32; 24] =
+    [7, 4, 2, 1, 1, 2, 4, 4, 3, 3, 3, 5, 6, 3, 3, 3, 5, 7, 8, 10, 12, 14, 15, 12];
 
 /// One made-up event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,10 +53,7 @@ pub(crate) fn sample_events(
         rng: ChaCha8Rng::seed_from_u64(seed),
         words: words(),
         sections: sections(),
-        short: SHORT
-            .lines()
-            .filter_map(|line| line.split_once(" = "))
-            .collect(),
+        short: SHORT.lines().filter_map(|line| line.split_once(" = ")).collect(),
         day_ms: (start_ms + OFFSET_MS).div_euclid(DAY_MS) * DAY_MS - OFFSET_MS,
         today: Vec::new().into_iter(),
     };
@@ -113,9 +109,8 @@ impl Dorm {
             }
             let events = 6 + self.below(14);
             let day_ms = self.day_ms;
-            let mut moments: Vec<i64> = (0..events)
-                .map(|_| day_ms + self.moment_of_day_ms())
-                .collect();
+            let mut moments: Vec<i64> =
+                (0..events).map(|_| day_ms + self.moment_of_day_ms()).collect();
             moments.sort_unstable();
             self.today = moments.into_iter();
             self.day_ms += DAY_MS;
@@ -169,11 +164,7 @@ impl Dorm {
             3 => unaccented(&self.shorten(&text)).to_lowercase(),
             _ => return text,
         };
-        if typed.chars().count() < 10 {
-            text
-        } else {
-            typed
-        }
+        if typed.chars().count() < 10 { text } else { typed }
     }
 
     /// Replaces `{name}` by a word of the list and `{a-b}` by a number.
@@ -248,10 +239,7 @@ fn words() -> HashMap<&'static str, Vec<&'static str>> {
     let mut lists: HashMap<_, Vec<_>> = HashMap::new();
     let mut name = "";
     for line in content(WORDS) {
-        match line
-            .strip_prefix('{')
-            .and_then(|line| line.strip_suffix('}'))
-        {
+        match line.strip_prefix('{').and_then(|line| line.strip_suffix('}')) {
             Some(list) => name = list,
             None => lists.entry(name).or_default().push(line),
         }
@@ -262,21 +250,12 @@ fn words() -> HashMap<&'static str, Vec<&'static str>> {
 fn sections() -> Vec<Section> {
     let mut sections: Vec<Section> = Vec::new();
     for line in content(EVENTS) {
-        if let Some(head) = line
-            .strip_prefix('[')
-            .and_then(|line| line.strip_suffix(']'))
-        {
+        if let Some(head) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
             let mut parts = head.split(' ');
             let name = parts.next().unwrap_or_default();
             sections.push(Section {
-                category: CATEGORIES
-                    .into_iter()
-                    .find(|c| *c == name)
-                    .unwrap_or("unsorted"),
-                weight: parts
-                    .next()
-                    .and_then(|weight| weight.parse().ok())
-                    .unwrap_or(1),
+                category: CATEGORIES.into_iter().find(|c| *c == name).unwrap_or("unsorted"),
+                weight: parts.next().and_then(|weight| weight.parse().ok()).unwrap_or(1),
                 place: parts.next().unwrap_or("house"),
                 may_be_urgent: parts.next() == Some("urgent"),
                 texts: Vec::new(),
@@ -293,9 +272,7 @@ fn sections() -> Vec<Section> {
 }
 
 fn content(resource: &'static str) -> impl Iterator<Item = &'static str> {
-    resource
-        .lines()
-        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+    resource.lines().filter(|line| !line.is_empty() && !line.starts_with('#'))
 }
 
 fn sentence_case(text: &str) -> String {
@@ -353,11 +330,7 @@ mod tests {
     #[test]
     fn samples_hold_no_phone_identity_or_plate_number() {
         for event in events(1, 20_000) {
-            let all = [
-                &event.place,
-                &event.text,
-                event.note.as_ref().unwrap_or(&event.text),
-            ];
+            let all = [&event.place, &event.text, event.note.as_ref().unwrap_or(&event.text)];
             for text in all {
                 assert_eq!(mask(text), None, "{text}");
                 assert!(!text.contains(['{', '}']), "{text}");
@@ -385,32 +358,19 @@ mod tests {
         let texts: BTreeSet<&str> = events.iter().map(|event| event.text.as_str()).collect();
         assert!(texts.len() >= 800, "{}", texts.len());
         for text in &texts {
-            assert!(
-                (10..=TEXT_CHARS_MAX).contains(&text.chars().count()),
-                "{text}"
-            );
+            assert!((10..=TEXT_CHARS_MAX).contains(&text.chars().count()), "{text}");
         }
         let plain = texts.iter().filter(|text| text.is_ascii()).count();
-        assert!(
-            (100..400).contains(&plain),
-            "{plain} texts are typed without accents"
-        );
+        assert!((100..400).contains(&plain), "{plain} texts are typed without accents");
     }
 
     #[test]
     fn times_ascend_from_the_start_and_gather_in_the_evening() {
         let events = events(4, 2_000);
         assert!(events[0].t_occ_ms >= START_MS);
-        assert!(
-            events
-                .windows(2)
-                .all(|pair| pair[0].t_occ_ms <= pair[1].t_occ_ms)
-        );
+        assert!(events.windows(2).all(|pair| pair[0].t_occ_ms <= pair[1].t_occ_ms));
         let local_hour = |ms: i64| (ms + OFFSET_MS).rem_euclid(DAY_MS) / HOUR_MS;
-        let evening = events
-            .iter()
-            .filter(|event| local_hour(event.t_occ_ms) >= 18)
-            .count();
+        let evening = events.iter().filter(|event| local_hour(event.t_occ_ms) >= 18).count();
         assert!((900..1_300).contains(&evening), "{evening}");
     }
 
@@ -418,11 +378,7 @@ mod tests {
     fn every_slot_has_its_list_and_every_section_its_category() {
         let words = words();
         for line in content(EVENTS).chain(content(WORDS)) {
-            for slot in line
-                .split('{')
-                .skip(1)
-                .filter_map(|part| part.split_once('}'))
-            {
+            for slot in line.split('{').skip(1).filter_map(|part| part.split_once('}')) {
                 let number = slot.0.starts_with(|c: char| c.is_ascii_digit());
                 assert!(number || words.contains_key(slot.0), "{line}");
             }

@@ -30,11 +30,7 @@ pub(crate) struct Shower<'a> {
 impl<'a> Shower<'a> {
     /// Shows records of `store` in the language of `words`.
     pub(crate) fn new(store: &'a Tuquan, words: &'a Words) -> Self {
-        Self {
-            store,
-            words,
-            places: RefCell::default(),
-        }
+        Self { store, words, places: RefCell::default() }
     }
 
     /// Returns one line about a record: when, code, id, category, state, place, text.
@@ -70,11 +66,7 @@ impl<'a> Shower<'a> {
         let mut lines = vec![
             format!("{kind} {code}"),
             format!("  {}: {}", words.get("show.id"), record.record),
-            format!(
-                "  {}: {}",
-                words.get("show.saved"),
-                time::moment(record.saved_ms)
-            ),
+            format!("  {}: {}", words.get("show.saved"), time::moment(record.saved_ms)),
         ];
         for (name, plain) in &record.fields {
             let value = self.value(&record.kind, name, plain)?;

@@ -16,18 +16,13 @@ impl Clock for SystemClock {
 
 /// Returns the system's environment.
 pub(crate) fn env() -> Env {
-    Env {
-        clock: Box::new(SystemClock),
-        rng: Box::new(UnwrapErr(SysRng)),
-    }
+    Env { clock: Box::new(SystemClock), rng: Box::new(UnwrapErr(SysRng)) }
 }
 
 /// Returns the milliseconds since 1970 by the system's clock.
 pub(crate) fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| {
-        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-    })
+    since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// Returns random bytes of the system.

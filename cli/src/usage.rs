@@ -33,11 +33,8 @@ pub(crate) fn explain(words: &Words, error: &Error) -> Outcome<String> {
         ErrorKind::InvalidValue | ErrorKind::ValueValidation => "usage.bad_option",
         _ => "usage.other",
     };
-    let one_of = [
-        ContextKind::InvalidArg,
-        ContextKind::InvalidSubcommand,
-        ContextKind::InvalidValue,
-    ];
+    let one_of =
+        [ContextKind::InvalidArg, ContextKind::InvalidSubcommand, ContextKind::InvalidValue];
     let named: Vec<String> = one_of
         .into_iter()
         .filter_map(|kind| error.get(kind))

@@ -13,19 +13,13 @@ fn a_device_joins_by_card_and_both_see_the_same_after_bundles() {
     let id = a.json(&["log", "-c", "hazard", "-b", "A1", "Đèn hỏng"])["record"].clone();
     let id = id.as_str().unwrap();
     b.ok(&["init", "--join"]);
-    assert_eq!(
-        b.fails(&["log", "-c", "noise", "x"]).1["code"],
-        "E-NOTREADY"
-    );
+    assert_eq!(b.fails(&["log", "-c", "noise", "x"]).1["code"], "E-NOTREADY");
     let (card, grant) = (folder.path("b.tqd"), folder.path("b.tqb"));
     b.ok(&["card", "-o", &card]);
     assert_eq!(b.fails(&["grant", &card]).0, 3);
     a.ok(&["grant", &card, "-o", &grant, "--role", "R2"]);
     let joined = b.json(&["import", &grant]);
-    assert_eq!(
-        (&joined["joined"], &joined["complete"]),
-        (&true.into(), &true.into())
-    );
+    assert_eq!((&joined["joined"], &joined["complete"]), (&true.into(), &true.into()));
     assert_eq!(b.json(&["show", id])["record"]["record"], id);
 
     // Both edit the same field without knowing of each other.
@@ -40,19 +34,10 @@ fn a_device_joins_by_card_and_both_see_the_same_after_bundles() {
     let hash = |device: &Device| device.json(&["stats"])["view_hash"].clone();
     assert_eq!(hash(&a), hash(&b));
     let open = a.json(&["conflicts"]);
-    let values = open["conflicts"][0]["conflicts"]["category"]
-        .as_array()
-        .unwrap();
+    let values = open["conflicts"][0]["conflicts"]["category"].as_array().unwrap();
     assert_eq!(values.len(), 2);
     assert!(a.ok(&["conflicts"]).contains("Xung đột ở Loại"));
-    a.ok(&[
-        "resolve",
-        id,
-        "category",
-        "outsider",
-        "--reason",
-        "đã hỏi lại",
-    ]);
+    a.ok(&["resolve", id, "category", "outsider", "--reason", "đã hỏi lại"]);
     a.ok(&["export", "-o", &from_a]);
     assert_eq!(b.json(&["import", &from_a])["conflicts"], 0);
     assert_eq!(b.json(&["import", &from_a])["entries"], 0);
@@ -65,10 +50,7 @@ fn a_device_joins_by_card_and_both_see_the_same_after_bundles() {
     let cut = b.run(&["import", &from_a, "--json"]);
     assert_eq!(cut.status.code(), Some(4));
     let cut = object(&String::from_utf8(cut.stdout).unwrap());
-    assert_eq!(
-        (&cut["complete"], &cut["errors"][0]["code"]),
-        (&false.into(), &"E-TRUNC".into())
-    );
+    assert_eq!((&cut["complete"], &cut["errors"][0]["code"]), (&false.into(), &"E-TRUNC".into()));
 }
 
 #[test]
@@ -76,10 +58,7 @@ fn the_demo_ends_identical_with_samples() {
     let output = run(&["demo", "--json", "--events", "300", "--seed", "7"]);
     assert!(output.status.success(), "{output:?}");
     let value = object(&String::from_utf8(output.stdout).unwrap());
-    assert_eq!(
-        (&value["identical"], &value["events"]),
-        (&true.into(), &300.into())
-    );
+    assert_eq!((&value["identical"], &value["events"]), (&true.into(), &300.into()));
     assert_eq!(value["conflicts"], 50);
     for name in ["wire_bytes", "merge_ms", "session_bytes", "bundle_bytes"] {
         assert!(value[name].as_u64().is_some(), "{name}: {value}");
@@ -92,32 +71,17 @@ fn the_demo_reads_a_log_by_its_header_and_tells_what_it_could_not_read() {
     let folder = Folder::new("demo");
     let mut csv = "Ngày;Giờ;Tòa nhà;Loại;Nội dung\n31/02/2026;10h;B1;Ồn ào;hát\n".to_owned();
     for n in 0..90 {
-        csv.push_str(&format!(
-            "{}/3/2026;22h30;B{};Ồn ào;mất trộm {n}\n",
-            n % 28 + 1,
-            n % 4
-        ));
+        csv.push_str(&format!("{}/3/2026;22h30;B{};Ồn ào;mất trộm {n}\n", n % 28 + 1, n % 4));
     }
     let file = folder.write("log.csv", &csv);
     let output = run(&["demo", "--json", "--data", &file]);
     assert!(output.status.success(), "{output:?}");
     let value = object(&String::from_utf8(output.stdout).unwrap());
     assert_eq!(value["identical"], true);
-    let counts = (
-        &value["rows"],
-        &value["refused"],
-        &value["events"],
-        &value["map"],
-    );
-    assert_eq!(
-        counts,
-        (&91.into(), &1.into(), &90.into(), &"vietnam".into())
-    );
+    let counts = (&value["rows"], &value["refused"], &value["events"], &value["map"]);
+    assert_eq!(counts, (&91.into(), &1.into(), &90.into(), &"vietnam".into()));
     let shown = String::from_utf8(run(&["demo", "--data", &file]).stdout).unwrap();
-    assert!(
-        shown.contains("giống hệt nhau") && shown.contains("Tìm \"mat trom\""),
-        "{shown}"
-    );
+    assert!(shown.contains("giống hệt nhau") && shown.contains("Tìm \"mat trom\""), "{shown}");
     let unknown = folder.write("unknown.csv", "a,b\n1,2\n");
     assert_eq!(run(&["demo", "--data", &unknown]).status.code(), Some(4));
 }

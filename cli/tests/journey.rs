@@ -35,15 +35,7 @@ fn journey(lang: &'static str) {
     assert!(code.starts_with("B2-"), "{code}");
     let again = device.json(&["log", "-c", "theft", "--request", "one", "Mất"]);
     assert_eq!(again["record"], logged["record"]);
-    device.ok(&[
-        "log",
-        "-c",
-        "noise",
-        "--line",
-        "--at",
-        "05/11/2026 23:30",
-        "Hát to",
-    ]);
+    device.ok(&["log", "-c", "noise", "--line", "--at", "05/11/2026 23:30", "Hát to"]);
 
     for (state, given) in [("acknowledged", code), ("in_progress", prefix)] {
         let moved = device.json(&["transition", given, state]);
@@ -53,24 +45,13 @@ fn journey(lang: &'static str) {
     device.ok(&["note", id, "Ghi nhầm"]);
     let shown = device.json(&["show", id]);
     let timeline = shown["record"]["lists"]["timeline"].as_array().unwrap();
-    let wrong = timeline
-        .iter()
-        .find(|entry| entry["value"]["body"] == "Ghi nhầm")
-        .unwrap();
+    let wrong = timeline.iter().find(|entry| entry["value"]["body"] == "Ghi nhầm").unwrap();
     device.ok(&["strike", id, wrong["key"].as_str().unwrap(), "nhầm phòng"]);
     device.ok(&["edit", id, "priority=urgent", "place=B7", "dangerous=1"]);
     device.ok(&["assign", id, "me"]);
     let (exit, error) = device.fails(&["transition", id, "resolved"]);
     assert_eq!((exit, &error["kind"]), (3, &"invalid".into()));
-    device.ok(&[
-        "transition",
-        id,
-        "resolved",
-        "--outcome",
-        "handed_over",
-        "--reason",
-        "113",
-    ]);
+    device.ok(&["transition", id, "resolved", "--outcome", "handed_over", "--reason", "113"]);
 
     look(&device, id, &made["person"]);
 }
@@ -81,13 +62,7 @@ fn look(device: &Device, id: &str, person: &Value) {
     assert_eq!(shown["fields"]["priority"], "urgent");
     assert_eq!(shown["lists"]["assignees"][0]["value"], *person);
     let struck = shown["lists"]["timeline"].as_array().unwrap();
-    assert_eq!(
-        struck
-            .iter()
-            .filter(|entry| entry["struck"] == true)
-            .count(),
-        1
-    );
+    assert_eq!(struck.iter().filter(|entry| entry["struck"] == true).count(), 1);
     assert!(device.ok(&["show", id]).contains("Đã gọi 113"));
 
     for text in ["trom xe", "TRỘM"] {
@@ -98,13 +73,7 @@ fn look(device: &Device, id: &str, person: &Value) {
     let lines = device.json(&["list", "--kind", "log_entry"]);
     assert_eq!(lines["rows"][0]["when_ms"], 1_793_896_200_000_i64);
     assert_eq!(device.json(&["conflicts"])["count"], 0);
-    assert_eq!(
-        device.json(&["members"])["members"]
-            .as_array()
-            .unwrap()
-            .len(),
-        1
-    );
+    assert_eq!(device.json(&["members"])["members"].as_array().unwrap().len(), 1);
     let report = device.json(&["report", "--from", "2020-01-01", "--to", "2099-01-01"]);
     assert_eq!(report["figures"]["new"], 1);
     device.ok(&["report", "--closing", "2026-11", "--by", "week"]);
@@ -128,23 +97,12 @@ fn people_read_their_own_language() {
     let device = Device::founded(&folder, "a");
     device.ok(&["log", "-c", "Mất trộm – mất tài sản", "Mất ví"]);
     assert!(device.ok(&["list"]).contains("Mất trộm – mất tài sản  Mới"));
-    let english = Device {
-        lang: "en",
-        ..device
-    };
+    let english = Device { lang: "en", ..device };
     assert!(english.ok(&["list"]).contains("Theft  New"));
     let help = run(&["--help"]);
-    assert!(
-        String::from_utf8(help.stdout)
-            .unwrap()
-            .contains("Cách dùng: tuquan")
-    );
+    assert!(String::from_utf8(help.stdout).unwrap().contains("Cách dùng: tuquan"));
     let help = run(&["log", "--help", "--lang", "en"]);
-    assert!(
-        String::from_utf8(help.stdout)
-            .unwrap()
-            .contains("Usage: tuquan log")
-    );
+    assert!(String::from_utf8(help.stdout).unwrap().contains("Usage: tuquan log"));
 }
 
 #[test]
@@ -164,10 +122,7 @@ fn every_command_has_its_help_in_both_languages() {
             let text = String::from_utf8(output.stdout).unwrap();
             assert!(output.status.success() && text.contains(command), "{text}");
             let example = text.lines().last().unwrap_or_default();
-            assert!(
-                example.starts_with("  tuquan ") && example.contains(command),
-                "{text}"
-            );
+            assert!(example.starts_with("  tuquan ") && example.contains(command), "{text}");
             assert!(DOCS.contains(&format!("| `{command}` |")), "{command}");
             let keys = ["command.", "option.", "help.", "example."];
             assert!(!keys.iter().any(|key| text.contains(key)), "{text}");
@@ -181,13 +136,7 @@ fn exit_codes_say_whose_fault_it_was() {
     let nobody = Device::new(&folder, "none", "en");
     assert_eq!(nobody.fails(&["list"]).1["code"], "E-NOTREADY");
     let device = Device::founded(&folder, "a");
-    for args in [
-        &["foo"][..],
-        &["log"],
-        &["list", "--limit", "x"],
-        &["report"],
-        &[],
-    ] {
+    for args in [&["foo"][..], &["log"], &["list", "--limit", "x"], &["report"], &[]] {
         let output = run(&[&["--home", &device.home, "--json"], args].concat());
         assert_eq!(output.status.code(), Some(2), "{args:?}");
         let value = object(&String::from_utf8(output.stdout).unwrap());
@@ -195,18 +144,12 @@ fn exit_codes_say_whose_fault_it_was() {
     }
     assert_eq!(run(&["list"]).status.code(), Some(2));
     assert_eq!(device.fails(&["show", "abcdef"]).0, 3);
-    assert_eq!(
-        device.fails(&["log", "-c", "bullying", "chuyện"]).1["code"],
-        "E-INVALID"
-    );
+    assert_eq!(device.fails(&["log", "-c", "bullying", "chuyện"]).1["code"], "E-INVALID");
     let junk = folder.write("junk", "junk");
     for args in [["grant", &junk], ["import", &junk], ["import-csv", &junk]] {
         assert_eq!(device.fails(&args).0, 4, "{args:?}");
     }
-    assert_eq!(
-        device.fails(&["import", &folder.path("missing")]).1["code"],
-        "E-FILE"
-    );
+    assert_eq!(device.fails(&["import", &folder.path("missing")]).1["code"], "E-FILE");
     let key = folder.write("other", &"8".repeat(64));
     let (exit, error) = device.fails(&["list", "--key-file", &key]);
     assert_eq!((exit, error["code"].as_str().unwrap()), (5, "E-DBKEY"));

@@ -27,51 +27,25 @@ fn every_row_is_accounted_for_and_reading_again_changes_nothing() {
     assert_eq!(counts(&first), [4, 3, 1, 0]);
     assert_eq!(first["refused_rows"][0]["line"], 4);
     assert_eq!(first["refused_rows"][0]["reason"], "bad_date");
-    assert!(
-        std::fs::read_to_string(&report)
-            .unwrap()
-            .contains("ngày giờ sai")
-    );
+    assert!(std::fs::read_to_string(&report).unwrap().contains("ngày giờ sai"));
     let again = device.json(&["import-csv", &file, "--map", "vietnam"]);
     assert_eq!(counts(&again), [4, 0, 1, 3]);
-    assert!(
-        device
-            .ok(&["import-csv", &file])
-            .contains("dòng 4: ngày giờ sai")
-    );
+    assert!(device.ok(&["import-csv", &file]).contains("dòng 4: ngày giờ sai"));
     let lines = device.json(&["list", "--kind", "log_entry"]);
     let sealed = &lines["rows"][0];
     assert_eq!(sealed["fields"]["category"], "bullying");
     assert!(!lines.to_string().contains("không được lưu"));
-    assert!(
-        device.json(&["search", "khong duoc luu"])["rows"]
-            .as_array()
-            .unwrap()
-            .is_empty()
-    );
+    assert!(device.json(&["search", "khong duoc luu"])["rows"].as_array().unwrap().is_empty());
 }
 
 #[test]
 fn an_export_comes_back_equal_in_another_store_and_changes_nothing_in_its_own() {
     let folder = Folder::new("round");
     let (a, b) = (Device::founded(&folder, "a"), Device::founded(&folder, "b"));
-    for (category, text) in [
-        ("noise", "=1+1"),
-        ("theft", "@mất, \"xe\"\nhai dòng"),
-        ("hazard", "'-x"),
-    ] {
-        a.ok(&[
-            "log",
-            "-c",
-            category,
-            "-b",
-            "B2",
-            "-p",
-            "B2, tầng 3",
-            "--urgent",
-            "--",
-            text,
-        ]);
+    for (category, text) in
+        [("noise", "=1+1"), ("theft", "@mất, \"xe\"\nhai dòng"), ("hazard", "'-x")]
+    {
+        a.ok(&["log", "-c", category, "-b", "B2", "-p", "B2, tầng 3", "--urgent", "--", text]);
     }
     let id = a.json(&["log", "-c", "medical", "-b", "+B9", "ngã"])["record"].clone();
     let id = id.as_str().unwrap();
@@ -86,10 +60,7 @@ fn an_export_comes_back_equal_in_another_store_and_changes_nothing_in_its_own() 
     assert_eq!(exported["rows"], 5);
     let first = std::fs::read_to_string(&file).unwrap();
     assert!(first.starts_with(HEADER), "{first}");
-    assert!(
-        first.contains(",'=1+1,") && first.contains(",'+B9,"),
-        "{first}"
-    );
+    assert!(first.contains(",'=1+1,") && first.contains(",'+B9,"), "{first}");
     assert!(!first.contains("tầng 7"));
     assert_eq!(counts(&a.json(&["import-csv", &file])), [5, 0, 0, 5]);
     assert_eq!(counts(&b.json(&["import-csv", &file])), [5, 5, 0, 0]);
@@ -107,21 +78,14 @@ fn an_export_comes_back_equal_in_another_store_and_changes_nothing_in_its_own() 
 
     let marked = folder.path("bom.csv");
     a.ok(&["export-csv", "--bom", "-o", &marked]);
-    assert!(
-        std::fs::read(&marked)
-            .unwrap()
-            .starts_with("\u{feff}key,".as_bytes())
-    );
+    assert!(std::fs::read(&marked).unwrap().starts_with("\u{feff}key,".as_bytes()));
     assert_eq!(counts(&a.json(&["import-csv", &marked])), [5, 0, 0, 5]);
 }
 
 #[test]
 fn the_real_logs_are_read_to_the_last_row() {
-    let names = [
-        "ucsd_police_log.csv",
-        "uchicago_police_log.csv.gz",
-        "montgomery_911_calls.csv.gz",
-    ];
+    let names =
+        ["ucsd_police_log.csv", "uchicago_police_log.csv.gz", "montgomery_911_calls.csv.gz"];
     for name in names {
         let Some(path) = shared(name) else {
             eprintln!("{name} is not here: not read");

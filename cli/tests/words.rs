@@ -18,19 +18,11 @@ fn words() -> BTreeSet<String> {
     for (section, entries) in &file {
         for (name, entry) in entries.as_table().unwrap() {
             let said = |lang: &str| entry.get(lang).and_then(Value::as_str).unwrap_or_default();
-            assert!(
-                !said("vi").trim().is_empty(),
-                "{section}.{name} has no Vietnamese"
-            );
-            assert!(
-                !said("en").trim().is_empty(),
-                "{section}.{name} has no English"
-            );
+            assert!(!said("vi").trim().is_empty(), "{section}.{name} has no Vietnamese");
+            assert!(!said("en").trim().is_empty(), "{section}.{name} has no English");
             let slots = |lang: &str| -> BTreeSet<String> {
                 let parts = said(lang).split('{').skip(1).map(str::to_owned);
-                parts
-                    .filter_map(|part| Some(part.split_once('}')?.0.to_owned()))
-                    .collect()
+                parts.filter_map(|part| Some(part.split_once('}')?.0.to_owned())).collect()
             };
             assert_eq!(slots("vi"), slots("en"), "{section}.{name}");
             keys.insert(format!("{section}.{name}"));
@@ -78,10 +70,8 @@ fn every_record_type_field_and_token_has_its_words() {
 #[test]
 fn every_error_code_has_its_words() {
     let words = words();
-    let codes: Vec<&str> = ERRORS
-        .split('"')
-        .filter(|text| text.starts_with("E-") && !text.contains(' '))
-        .collect();
+    let codes: Vec<&str> =
+        ERRORS.split('"').filter(|text| text.starts_with("E-") && !text.contains(' ')).collect();
     assert!(codes.len() > 25, "{codes:?}");
     for code in codes.into_iter().chain(["E-USAGE", "E-FILE"]) {
         assert!(words.contains(&format!("error.{code}")), "{code}");
@@ -91,22 +81,12 @@ fn every_error_code_has_its_words() {
 #[test]
 fn every_key_that_the_code_names_is_in_the_file() {
     let words = words();
-    let sections: BTreeSet<&str> = words
-        .iter()
-        .filter_map(|key| key.split('.').next())
-        .collect();
-    let mut pending = vec![std::path::PathBuf::from(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/src"
-    ))];
+    let sections: BTreeSet<&str> = words.iter().filter_map(|key| key.split('.').next()).collect();
+    let mut pending = vec![std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))];
     let mut named = 0;
     while let Some(path) = pending.pop() {
         if path.is_dir() {
-            pending.extend(
-                std::fs::read_dir(&path)
-                    .unwrap()
-                    .map(|entry| entry.unwrap().path()),
-            );
+            pending.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
             continue;
         }
         let text = std::fs::read_to_string(&path).unwrap();

@@ -41,10 +41,7 @@ impl<'a> Reader<'a> {
     /// Starts at the first byte of `bytes`.
     #[must_use]
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self {
-            inner: Decoder::new(bytes),
-            depth: 0,
-        }
+        Self { inner: Decoder::new(bytes), depth: 0 }
     }
 
     /// Returns the offset of the next byte.
@@ -65,9 +62,8 @@ impl<'a> Reader<'a> {
     /// `E-TRUNC` when fewer remain.
     pub fn raw(&mut self, len: usize) -> Result<&'a [u8]> {
         let start = self.position();
-        let end = start
-            .checked_add(len)
-            .ok_or_else(|| Error::new(Kind::Size, "length overflow"))?;
+        let end =
+            start.checked_add(len).ok_or_else(|| Error::new(Kind::Size, "length overflow"))?;
         let bytes = self.inner.input().get(start..end);
         let bytes = bytes.ok_or_else(|| Error::new(Kind::Truncated, "bytes end too early"))?;
         self.inner.set_position(end);
@@ -78,9 +74,7 @@ impl<'a> Reader<'a> {
         if self.remaining() == 0 {
             return Err(Error::new(Kind::Truncated, "bytes end too early"));
         }
-        self.inner
-            .datatype()
-            .map_err(|_| malformed("an unknown CBOR type"))
+        self.inner.datatype().map_err(|_| malformed("an unknown CBOR type"))
     }
 
     fn check_head(&self, start: usize, payload: usize, argument: u64) -> Result<()> {
@@ -97,10 +91,7 @@ impl<'a> Reader<'a> {
     pub fn uint(&mut self) -> Result<u64> {
         self.next_type()?;
         let start = self.position();
-        let value = self
-            .inner
-            .u64()
-            .map_err(|_| malformed("expected an unsigned integer"))?;
+        let value = self.inner.u64().map_err(|_| malformed("expected an unsigned integer"))?;
         self.check_head(start, 0, value)?;
         Ok(value)
     }
@@ -112,10 +103,7 @@ impl<'a> Reader<'a> {
     pub fn uint_max(&mut self, max: u64) -> Result<u64> {
         let value = self.uint()?;
         if value > max {
-            return Err(Error::new(
-                Kind::Size,
-                format!("{value} is over the cap of {max}"),
-            ));
+            return Err(Error::new(Kind::Size, format!("{value} is over the cap of {max}")));
         }
         Ok(value)
     }
@@ -127,15 +115,8 @@ impl<'a> Reader<'a> {
     pub fn int(&mut self) -> Result<i64> {
         self.next_type()?;
         let start = self.position();
-        let value = self
-            .inner
-            .i64()
-            .map_err(|_| malformed("expected an integer"))?;
-        let argument = if value < 0 {
-            !value.cast_unsigned()
-        } else {
-            value.cast_unsigned()
-        };
+        let value = self.inner.i64().map_err(|_| malformed("expected an integer"))?;
+        let argument = if value < 0 { !value.cast_unsigned() } else { value.cast_unsigned() };
         self.check_head(start, 0, argument)?;
         Ok(value)
     }
@@ -146,9 +127,7 @@ impl<'a> Reader<'a> {
     /// `E-FORMAT` on another type.
     pub fn bool(&mut self) -> Result<bool> {
         self.next_type()?;
-        self.inner
-            .bool()
-            .map_err(|_| malformed("expected true or false"))
+        self.inner.bool().map_err(|_| malformed("expected true or false"))
     }
 
     /// Reads a byte string of at most `max` bytes.
@@ -161,10 +140,7 @@ impl<'a> Reader<'a> {
         }
         let start = self.position();
         self.check_declared(max)?;
-        let bytes = self
-            .inner
-            .bytes()
-            .map_err(|_| malformed("expected a byte string"))?;
+        let bytes = self.inner.bytes().map_err(|_| malformed("expected a byte string"))?;
         self.check_head(start, bytes.len(), bytes.len() as u64)?;
         Ok(bytes)
     }
@@ -192,10 +168,7 @@ impl<'a> Reader<'a> {
             Kind::Size => Error::new(Kind::ChangeTooBig, "a text over its cap"),
             _ => error,
         })?;
-        let text = self
-            .inner
-            .str()
-            .map_err(|_| malformed("text that is not UTF-8"))?;
+        let text = self.inner.str().map_err(|_| malformed("text that is not UTF-8"))?;
         self.check_head(start, text.len(), text.len() as u64)?;
         if !is_nfc(text) {
             return Err(malformed("text that is not in NFC"));
@@ -214,19 +187,12 @@ impl<'a> Reader<'a> {
             wide @ 24..=27 => {
                 let len = 1_usize << (wide - 24);
                 let raw = input.get(start + 1..start + 1 + len).ok_or_else(short)?;
-                (
-                    raw.iter()
-                        .fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte)),
-                    1 + len,
-                )
+                (raw.iter().fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte)), 1 + len)
             }
             _ => return Err(malformed("an indefinite length")),
         };
         if argument > max as u64 {
-            return Err(Error::new(
-                Kind::Size,
-                format!("{argument} bytes are over {max}"),
-            ));
+            return Err(Error::new(Kind::Size, format!("{argument} bytes are over {max}")));
         }
         if argument > (input.len() - start - head_len) as u64 {
             return Err(short());
@@ -244,17 +210,11 @@ impl<'a> Reader<'a> {
     pub fn array(&mut self, max: usize) -> Result<usize> {
         self.next_type()?;
         let start = self.position();
-        let count = self
-            .inner
-            .array()
-            .map_err(|_| malformed("expected an array"))?;
+        let count = self.inner.array().map_err(|_| malformed("expected an array"))?;
         let count = count.ok_or_else(|| malformed("an indefinite length"))?;
         self.check_head(start, 0, count)?;
         if count > max as u64 || count > self.remaining() as u64 {
-            return Err(Error::new(
-                Kind::Size,
-                format!("{count} elements are over {max}"),
-            ));
+            return Err(Error::new(Kind::Size, format!("{count} elements are over {max}")));
         }
         self.depth += 1;
         if self.depth > DEPTH_MAX {
@@ -328,9 +288,7 @@ impl<'a> Reader<'a> {
             Type::U8 | Type::U16 | Type::U32 | Type::U64 => Value::Int(self.int()?),
             Type::I8 | Type::I16 | Type::I32 | Type::I64 | Type::Int => Value::Int(self.int()?),
             _ => {
-                return Err(malformed(
-                    "a map, tag, float or other type that is not allowed",
-                ));
+                return Err(malformed("a map, tag, float or other type that is not allowed"));
             }
         })
     }
@@ -343,10 +301,7 @@ impl<'a> Reader<'a> {
         if self.remaining() == 0 {
             return Ok(());
         }
-        Err(Error::new(
-            Kind::Trailing,
-            format!("{} bytes after the end", self.remaining()),
-        ))
+        Err(Error::new(Kind::Trailing, format!("{} bytes after the end", self.remaining())))
     }
 }
 
@@ -396,17 +351,13 @@ impl Writer {
     /// Starts empty.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            inner: Encoder::new(Vec::with_capacity(128)),
-        }
+        Self { inner: Encoder::new(Vec::with_capacity(128)) }
     }
 
     /// Appends to bytes that are there already.
     #[must_use]
     pub fn after(bytes: Vec<u8>) -> Self {
-        Self {
-            inner: Encoder::new(bytes),
-        }
+        Self { inner: Encoder::new(bytes) }
     }
 
     /// Writes an unsigned integer.

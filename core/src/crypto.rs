@@ -110,10 +110,7 @@ impl std::fmt::Debug for DeviceSecret {
 impl DeviceSecret {
     /// Makes new secrets.
     pub fn generate(rng: &mut dyn CryptoRng) -> Self {
-        let mut secret = Self {
-            sign: [0; 32],
-            unbox: [0; 32],
-        };
+        let mut secret = Self { sign: [0; 32], unbox: [0; 32] };
         rng.fill_bytes(&mut secret.sign);
         rng.fill_bytes(&mut secret.unbox);
         secret
@@ -122,11 +119,7 @@ impl DeviceSecret {
     /// Returns the public signing key.
     #[must_use]
     pub fn device_key(&self) -> DeviceKey {
-        DeviceKey(
-            SigningKey::from_bytes(&self.sign)
-                .verifying_key()
-                .to_bytes(),
-        )
+        DeviceKey(SigningKey::from_bytes(&self.sign).verifying_key().to_bytes())
     }
 
     /// Returns the public key for lockboxes.
@@ -185,13 +178,7 @@ pub fn verify(key: &DeviceKey, hash: &[u8; 32], signature: &[u8; SIGNATURE_LEN])
 /// `E-SIZE` when the cipher cannot take so much.
 pub fn seal(key: &[u8; 32], nonce: &[u8; 24], header: &[u8], plain: &[u8]) -> Result<Vec<u8>> {
     XChaCha20Poly1305::new(&Key::from(*key))
-        .encrypt(
-            &XNonce::from(*nonce),
-            Payload {
-                msg: plain,
-                aad: header,
-            },
-        )
+        .encrypt(&XNonce::from(*nonce), Payload { msg: plain, aad: header })
         .map_err(|_| Error::new(Kind::Size, "too much to seal at once"))
 }
 
@@ -201,13 +188,7 @@ pub fn seal(key: &[u8; 32], nonce: &[u8; 24], header: &[u8], plain: &[u8]) -> Re
 /// `E-BODY` when key, nonce, header or bytes differ.
 pub fn open(key: &[u8; 32], nonce: &[u8; 24], header: &[u8], sealed: &[u8]) -> Result<Vec<u8>> {
     XChaCha20Poly1305::new(&Key::from(*key))
-        .decrypt(
-            &XNonce::from(*nonce),
-            Payload {
-                msg: sealed,
-                aad: header,
-            },
-        )
+        .decrypt(&XNonce::from(*nonce), Payload { msg: sealed, aad: header })
         .map_err(|_| Error::new(Kind::Body, "authentication of a sealed body failed"))
 }
 

@@ -110,10 +110,7 @@ impl Kind {
     /// Tells whether the storage failed, after which a connection is not used again.
     #[must_use]
     pub fn is_of_storage(self) -> bool {
-        matches!(
-            self,
-            Self::DbKey | Self::DbPage | Self::Full | Self::Io | Self::Busy
-        )
+        matches!(self, Self::DbKey | Self::DbPage | Self::Full | Self::Io | Self::Busy)
     }
 
     /// Tells whether the same call may succeed later without any change by the caller.
@@ -148,10 +145,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// Makes an error of `kind` about `context`.
     pub fn new(kind: Kind, context: impl Into<String>) -> Self {
-        Self {
-            kind,
-            context: context.into(),
-        }
+        Self { kind, context: context.into() }
     }
 
     /// Returns the stable code, such as `E-MAGIC`.

@@ -20,9 +20,7 @@ fn packs() -> Vec<Vec<u8>> {
 
 fn bundle(packs: &[Vec<u8>]) -> Vec<u8> {
     let mut writer = BundleWriter::start(Vec::new(), &SPACE, 3, 51).expect("started");
-    packs
-        .iter()
-        .for_each(|pack| writer.push(pack).expect("pushed"));
+    packs.iter().for_each(|pack| writer.push(pack).expect("pushed"));
     writer.finish().expect("finished")
 }
 
@@ -54,11 +52,7 @@ fn a_cut_off_bundle_gives_its_complete_packs_and_tells_how_many() {
             }
             Err(error) => {
                 assert!(len < 29);
-                let expected = if len == 0 {
-                    Kind::Magic
-                } else {
-                    Kind::Truncated
-                };
+                let expected = if len == 0 { Kind::Magic } else { Kind::Truncated };
                 assert_eq!(error.kind, expected);
             }
         }
@@ -72,10 +66,7 @@ fn an_altered_or_longer_bundle_gives_nothing() {
     let parsed = Bundle::read(&longer).expect("read");
     assert_eq!(parsed.complete.expect_err("longer").kind, Kind::Trailing);
     assert!(parsed.packs.is_empty());
-    for at in (0..bytes.len())
-        .step_by(7)
-        .chain(bytes.len() - 32..bytes.len())
-    {
+    for at in (0..bytes.len()).step_by(7).chain(bytes.len() - 32..bytes.len()) {
         let mut altered = bytes.clone();
         altered[at] ^= 1;
         let Ok(parsed) = Bundle::read(&altered) else {

@@ -34,37 +34,25 @@ record! {
 const SCHEMA: &[&Declaration] = &[Rack::DECLARATION];
 
 fn open(folder: &Folder, seed: u64, clock: &HandClock) -> Tuquan {
-    let config = Config {
-        location: location(folder),
-        schema: SCHEMA,
-    };
+    let config = Config { location: location(folder), schema: SCHEMA };
     Tuquan::open(config, env(seed, clock)).expect("the store opens")
 }
 
 fn apply(store: &Tuquan, number: u8, command: &Command) -> tuquan_core::door::Applied {
-    store
-        .apply(RequestId([number; 16]), command)
-        .expect("it is saved")
+    store.apply(RequestId([number; 16]), command).expect("it is saved")
 }
 
 fn join(left: &Tuquan, right: &Tuquan, role: Role) {
     right.init().expect("an identity");
     let card = right.bulk(|replica| Ok(Card::encode(&replica.mind.identity()?.secret)));
     let card = Card::decode(&card.expect("a card")).expect("a card");
-    let bundle = left
-        .bulk(|replica| replica.grant_bundle(&card, role, true))
-        .expect("a bundle");
-    right
-        .bulk(|replica| replica.import_bundle(&bundle, &mut |_, _| {}))
-        .expect("it joins");
+    let bundle = left.bulk(|replica| replica.grant_bundle(&card, role, true)).expect("a bundle");
+    right.bulk(|replica| replica.import_bundle(&bundle, &mut |_, _| {})).expect("it joins");
 }
 
 fn carry(from: &Tuquan, to: &Tuquan) {
-    let bundle = from
-        .bulk(|replica| replica.export_bundle(None, false, 3))
-        .expect("a bundle");
-    to.bulk(|replica| replica.import_bundle(&bundle, &mut |_, _| {}))
-        .expect("it is taken in");
+    let bundle = from.bulk(|replica| replica.export_bundle(None, false, 3)).expect("a bundle");
+    to.bulk(|replica| replica.import_bundle(&bundle, &mut |_, _| {})).expect("it is taken in");
 }
 
 #[test]
@@ -79,10 +67,7 @@ fn one_declaration_gives_everything_a_record_type_needs() {
         faults: vec!["gỉ sét".to_owned()],
         counted: Some(7),
     };
-    let command = Command::Create {
-        draft: rack.draft(),
-        key: None,
-    };
+    let command = Command::Create { draft: rack.draft(), key: None };
     let made = apply(&left, 1, &command);
     assert_eq!(made.effect, Effect::Created);
     join(&left, &right, Role::R2);
@@ -110,25 +95,12 @@ fn one_declaration_gives_everything_a_record_type_needs() {
     let shown = left.get(&made.record).expect("read").expect("there");
     assert!(!shown.in_conflict && shown.lists["picks"].len() == 1);
 
-    let search = Search {
-        text: "nha xe so".into(),
-        limit: 5,
-        ..Search::default()
-    };
+    let search = Search { text: "nha xe so".into(), limit: 5, ..Search::default() };
     assert_eq!(left.search(&search).expect("a search").len(), 1);
     let filter = BTreeMap::from([("label".to_owned(), Plain::from("Nhà xe số 3"))]);
-    let list = List {
-        kind: "rack".into(),
-        filter,
-        limit: 5,
-        ..List::default()
-    };
+    let list = List { kind: "rack".into(), filter, limit: 5, ..List::default() };
     assert_eq!(left.list(&list).expect("a page").rows.len(), 1);
-    let counts = Counts {
-        kind: "rack".into(),
-        by: vec!["label".into()],
-        ..Counts::default()
-    };
+    let counts = Counts { kind: "rack".into(), by: vec!["label".into()], ..Counts::default() };
     assert_eq!(left.counts(&counts).expect("counts")[0].count, 1);
     assert!(left.doctor(&mut |_, _| {}).expect("checked").views_ok);
 
@@ -144,28 +116,12 @@ fn its_declaration_says_who_writes_it_and_how_long_its_texts_are() {
     let (left, right) = (open(&a, 1, &clock), open(&b, 2, &clock));
     left.found().expect("a team");
     join(&left, &right, Role::R1);
-    let rack = Rack {
-        label: Some("x".to_owned()),
-        ..Rack::default()
-    };
-    let command = Command::Create {
-        draft: rack.draft(),
-        key: None,
-    };
-    let refused = right
-        .apply(RequestId([1; 16]), &command)
-        .expect_err("no such right");
+    let rack = Rack { label: Some("x".to_owned()), ..Rack::default() };
+    let command = Command::Create { draft: rack.draft(), key: None };
+    let refused = right.apply(RequestId([1; 16]), &command).expect_err("no such right");
     assert_eq!(refused.kind, Kind::Role);
-    let long = Rack {
-        label: Some("x".repeat(41)),
-        ..Rack::default()
-    };
-    let command = Command::Create {
-        draft: long.draft(),
-        key: None,
-    };
-    let refused = left
-        .apply(RequestId([1; 16]), &command)
-        .expect_err("too long");
+    let long = Rack { label: Some("x".repeat(41)), ..Rack::default() };
+    let command = Command::Create { draft: long.draft(), key: None };
+    let refused = left.apply(RequestId([1; 16]), &command).expect_err("too long");
     assert_eq!(refused.kind, Kind::Invalid);
 }

@@ -31,16 +31,11 @@ fn incident(summary: &str) -> Command {
         summary: Some(summary.to_owned()),
         ..Incident::default()
     };
-    Command::Create {
-        draft: incident.draft(),
-        key: None,
-    }
+    Command::Create { draft: incident.draft(), key: None }
 }
 
 fn log(store: &Tuquan, number: u8, summary: &str) -> Applied {
-    store
-        .apply(request(number), &incident(summary))
-        .expect("the tap is saved")
+    store.apply(request(number), &incident(summary)).expect("the tap is saved")
 }
 
 #[test]
@@ -55,20 +50,12 @@ fn what_was_tapped_is_listed_found_and_there_after_reopening() {
 
     let store = open(&folder, 2, &clock);
     assert_eq!(store.view_hash().expect("views are hashed"), hash);
-    let list = List {
-        kind: "incident".into(),
-        limit: 10,
-        ..List::default()
-    };
+    let list = List { kind: "incident".into(), limit: 10, ..List::default() };
     let page = store.list(&list).expect("a page");
     let ids: Vec<_> = page.rows.iter().map(|row| row.record).collect();
     assert_eq!(ids, [second.record, first.record]);
     for text in ["xe dap", "XE ĐẠP", "trộm", "trom b2"] {
-        let search = Search {
-            text: text.into(),
-            limit: 10,
-            ..Search::default()
-        };
+        let search = Search { text: text.into(), limit: 10, ..Search::default() };
         let hits = store.search(&search).expect("a search");
         assert_eq!(hits.len(), 1, "{text}");
         assert_eq!(hits[0].record, first.record);
@@ -86,10 +73,7 @@ fn a_repeated_request_returns_the_first_answer_also_after_reopening() {
     drop(store);
     let store = open(&folder, 2, &clock);
     assert_eq!(log(&store, 1, "Ồn ào sau 23 giờ"), first);
-    assert_eq!(
-        store.stats().expect("stats").records[3],
-        ("incident".to_owned(), 1)
-    );
+    assert_eq!(store.stats().expect("stats").records[3], ("incident".to_owned(), 1));
 }
 
 #[test]
@@ -101,13 +85,7 @@ fn an_incident_goes_through_its_life_and_refuses_steps_that_are_none() {
         let to = to.to_owned();
         store.apply(
             request(number),
-            &Command::Transition {
-                record,
-                to,
-                t_event: None,
-                reason: None,
-                set,
-            },
+            &Command::Transition { record, to, t_event: None, reason: None, set },
         )
     };
     let none = BTreeMap::new;
@@ -118,12 +96,7 @@ fn an_incident_goes_through_its_life_and_refuses_steps_that_are_none() {
     let refused = step(5, "resolved", none()).expect_err("an outcome is missing");
     assert_eq!(refused.kind, Kind::Invalid);
     let outcome = Plain::from(Outcome::Repaired.token());
-    step(
-        6,
-        "resolved",
-        BTreeMap::from([("outcome".to_owned(), Some(outcome))]),
-    )
-    .expect("resolved");
+    step(6, "resolved", BTreeMap::from([("outcome".to_owned(), Some(outcome))])).expect("resolved");
     let shown = store.get(&record).expect("read").expect("there");
     assert_eq!(shown.fields["state"], Plain::from("resolved"));
     assert_eq!(shown.lists["state"].len(), 3);
@@ -138,24 +111,12 @@ fn a_sealed_kind_takes_no_text() {
         summary: Some("x".to_owned()),
         ..Incident::default()
     };
-    let command = Command::Create {
-        draft: sealed.draft(),
-        key: None,
-    };
-    assert_eq!(
-        store.apply(request(1), &command).expect_err("text").kind,
-        Kind::Invalid
-    );
+    let command = Command::Create { draft: sealed.draft(), key: None };
+    assert_eq!(store.apply(request(1), &command).expect_err("text").kind, Kind::Invalid);
     let record = log(&store, 2, "Ghi nhầm loại").record;
     let set = BTreeMap::from([("category".to_owned(), Some(Plain::from("wellbeing")))]);
     let edit = Command::Edit { record, set };
-    assert_eq!(
-        store
-            .apply(request(3), &edit)
-            .expect_err("it has text")
-            .kind,
-        Kind::Invalid
-    );
+    assert_eq!(store.apply(request(3), &edit).expect_err("it has text").kind, Kind::Invalid);
 }
 
 #[test]
@@ -168,24 +129,13 @@ fn an_import_of_equal_content_changes_nothing_and_of_other_content_edits() {
             kind: Some(PlaceKind::Building),
             ..Place::default()
         };
-        Command::Import {
-            draft: place.draft(),
-            key: "b2".to_owned(),
-        }
+        Command::Import { draft: place.draft(), key: "b2".to_owned() }
     };
     let commands = [place("Nhà B2"), place("Nhà B2"), place("Nhà B2 mới")];
     let outcomes = store.apply_many(&commands, &mut |_| {}).expect("imported");
-    let effects: Vec<_> = outcomes
-        .iter()
-        .map(|o| o.as_ref().expect("done").effect)
-        .collect();
-    assert_eq!(
-        effects,
-        [Effect::Created, Effect::Unchanged, Effect::Changed]
-    );
-    let again = store
-        .apply_many(&commands[2..], &mut |_| {})
-        .expect("imported");
+    let effects: Vec<_> = outcomes.iter().map(|o| o.as_ref().expect("done").effect).collect();
+    assert_eq!(effects, [Effect::Created, Effect::Unchanged, Effect::Changed]);
+    let again = store.apply_many(&commands[2..], &mut |_| {}).expect("imported");
     assert_eq!(again[0].as_ref().expect("done").effect, Effect::Unchanged);
 }
 
@@ -196,11 +146,7 @@ fn pages_by_key_meet_every_record_once_and_counts_add_up() {
     let commands: Vec<_> = (0..1_234).map(|n| incident(&format!("vụ {n}"))).collect();
     let outcomes = store.apply_many(&commands, &mut |_| {}).expect("written");
     assert!(outcomes.iter().all(Result::is_ok));
-    let mut list = List {
-        kind: "incident".into(),
-        limit: 100,
-        ..List::default()
-    };
+    let mut list = List { kind: "incident".into(), limit: 100, ..List::default() };
     let mut seen = std::collections::BTreeSet::new();
     loop {
         let page = store.list(&list).expect("a page");
@@ -211,11 +157,8 @@ fn pages_by_key_meet_every_record_once_and_counts_add_up() {
         }
     }
     assert_eq!(seen.len(), 1_234);
-    let counts = Counts {
-        kind: "incident".into(),
-        by: vec!["category".into()],
-        ..Counts::default()
-    };
+    let counts =
+        Counts { kind: "incident".into(), by: vec!["category".into()], ..Counts::default() };
     let counted = store.counts(&counts).expect("counts");
     assert_eq!(counted[0].by, [Some(Plain::from("theft"))]);
     assert_eq!(counted[0].count, 1_234);
@@ -230,11 +173,7 @@ fn doctor_rebuilds_the_same_views() {
         ("kind".to_owned(), Plain::from("note")),
         ("body".to_owned(), Plain::from("Đã gọi thợ")),
     ]));
-    let note = Command::Add {
-        record,
-        field: "timeline".to_owned(),
-        element,
-    };
+    let note = Command::Add { record, field: "timeline".to_owned(), element };
     store.apply(request(2), &note).expect("noted");
     let checked = store.doctor(&mut |_, _| {}).expect("checked");
     assert!(checked.pages_ok && checked.views_ok, "{checked:?}");

@@ -23,11 +23,7 @@ use tuquan_core::sync::card::Card;
 
 /// Compares with the stored vector.
 fn check(name: &str, bytes: &[u8]) {
-    assert_eq!(
-        to_hex(&stored(name, bytes)),
-        to_hex(bytes),
-        "{name} changed"
-    );
+    assert_eq!(to_hex(&stored(name, bytes)), to_hex(bytes), "{name} changed");
 }
 
 /// Returns the stored vector. Compressed bytes are not compared, as another release of zstd may
@@ -48,35 +44,18 @@ fn log() -> LogId {
 }
 
 fn place() -> Place {
-    Place {
-        log: log(),
-        seq: 300,
-        index: 2,
-    }
+    Place { log: log(), seq: 300, index: 2 }
 }
 
 fn item() -> Item {
-    let own = Place {
-        seq: 24,
-        index: 0,
-        ..place()
-    };
-    let other = Place {
-        log: LogId([0x77; 16]),
-        ..place()
-    };
+    let own = Place { seq: 24, index: 0, ..place() };
+    let other = Place { log: LogId([0x77; 16]), ..place() };
     Item {
         kind: 3,
         target: Target::Record(RecordId([0x33; 16])),
         deps: vec![
-            Dep {
-                place: own,
-                check: None,
-            },
-            Dep {
-                place: other,
-                check: Some([1, 2, 3, 4]),
-            },
+            Dep { place: own, check: None },
+            Dep { place: other, check: Some([1, 2, 3, 4]) },
         ],
         ops: vec![
             Op::Set(0, Value::Int(-7)),
@@ -97,18 +76,12 @@ fn entry() -> Entry {
         kind: 1,
         hlc: Hlc(0x018b_cfe5_6800_0003),
         control_heads: Some(vec![Link([1; 32]), Link([2; 32])]),
-        items: vec![
-            Body::Bytes(item().encode(&log())),
-            Body::Absent(Digest([0xab; 32])),
-        ],
+        items: vec![Body::Bytes(item().encode(&log())), Body::Absent(Digest([0xab; 32]))],
     }
 }
 
 fn secret() -> DeviceSecret {
-    DeviceSecret {
-        sign: [0x42; 32],
-        unbox: [0x24; 32],
-    }
+    DeviceSecret { sign: [0x42; 32], unbox: [0x24; 32] }
 }
 
 /// A range from fixed inputs, with one run of a seed and one of kept salts in a data log.
@@ -140,11 +113,7 @@ fn range(sort: Sort) -> Range {
         range.entries.push(entry);
     }
     let seed = Salts::Seed([0x5a; 16]);
-    let whole = Run {
-        first: 40,
-        count: 6,
-        salts: seed.clone(),
-    };
+    let whole = Run { first: 40, count: 6, salts: seed.clone() };
     if sort == Sort::Data {
         let kept = [(44, 0), (44, 1), (45, 0), (45, 1)];
         let kept = kept.map(|(seq, index)| {
@@ -152,11 +121,7 @@ fn range(sort: Sort) -> Range {
             (seq, index, salt.try_into().expect("16 bytes"))
         });
         range.runs = [(40, 4, seed), (44, 2, Salts::Kept(kept.to_vec()))]
-            .map(|(first, count, salts)| Run {
-                first,
-                count,
-                salts,
-            })
+            .map(|(first, count, salts)| Run { first, count, salts })
             .to_vec();
     }
     for (seq, entry) in (40..).zip(&range.entries) {
@@ -176,11 +141,7 @@ fn range(sort: Sort) -> Range {
 }
 
 fn packing(layout: Layout, trim: Option<Trim>) -> Packing {
-    Packing {
-        level: 3,
-        layout: Some(layout),
-        trim,
-    }
+    Packing { level: 3, layout: Some(layout), trim }
 }
 
 fn pack(mode: &Mode, sort: Sort, packing: &Packing) -> Vec<u8> {
@@ -205,10 +166,7 @@ fn ids_links_and_seals_keep_their_bytes() {
     let link = chain::next_link(&chain::first_link(&SPACE, &log), 0, &Digest([3; 32]));
     check("link", &link.0);
     check("seal", &chain::make_seal(&secret(), &SPACE, &log, 0, &link));
-    check(
-        "record_id",
-        &place().record_id(Hlc(0x0123_4567_89ab_cdef)).0,
-    );
+    check("record_id", &place().record_id(Hlc(0x0123_4567_89ab_cdef)).0);
     check("element_key", &place().element_key(4).0);
     check("natural_id", &natural_id(&SPACE, 5, "2026-11-22/ca 1").0);
     check("set_key", &set_key(&Value::Text("trực".into())).0);
@@ -220,24 +178,10 @@ fn whole_packs_keep_their_content_and_still_open() {
     let (sealed, key) = sealed();
     for (pack_name, content_name, sort, layout) in [
         ("pack_open", "content_open", Sort::Control, Layout::Entries),
-        (
-            "pack_sealed_entries",
-            "content_sealed_entries",
-            Sort::Data,
-            Layout::Entries,
-        ),
-        (
-            "pack_sealed_columns",
-            "content_sealed_columns",
-            Sort::Data,
-            Layout::Columns,
-        ),
+        ("pack_sealed_entries", "content_sealed_entries", Sort::Data, Layout::Entries),
+        ("pack_sealed_columns", "content_sealed_columns", Sort::Data, Layout::Columns),
     ] {
-        let mode = if sort == Sort::Control {
-            &Mode::Open
-        } else {
-            &sealed
-        };
+        let mode = if sort == Sort::Control { &Mode::Open } else { &sealed };
         let packing = packing(layout, None);
         let inside = content(&SPACE, mode, &[range(sort)], &packing).expect("content");
         check(content_name, &inside);
@@ -258,17 +202,10 @@ fn trimmed_packs_keep_their_content_and_still_open() {
         ("pack_trimmed", "content_trimmed", true),
         ("pack_trimmed_most", "content_trimmed_most", false),
     ] {
-        let trim = Trim {
-            index: 5,
-            with_link: with,
-            with_epoch: with,
-        };
+        let trim = Trim { index: 5, with_link: with, with_epoch: with };
         let packing = packing(Layout::Columns, Some(trim));
         let ranges = std::slice::from_ref(&range);
-        check(
-            content_name,
-            &content(&SPACE, &mode, ranges, &packing).expect("content"),
-        );
+        check(content_name, &content(&SPACE, &mode, ranges, &packing).expect("content"));
         let bytes = stored(pack_name, &pack(&mode, Sort::Data, &packing));
         let known = Known {
             device: range.device,
@@ -288,10 +225,7 @@ fn bundles_and_cards_keep_their_bytes() {
     let (mode, key) = sealed();
     let mut writer = BundleWriter::start(Vec::new(), &SPACE, 2, 12).expect("started");
     let packing = packing(Layout::Entries, None);
-    for bytes in [
-        pack(&Mode::Open, Sort::Control, &packing),
-        pack(&mode, Sort::Data, &packing),
-    ] {
+    for bytes in [pack(&Mode::Open, Sort::Control, &packing), pack(&mode, Sort::Data, &packing)] {
         writer.push(&bytes).expect("pushed");
     }
     let bytes = stored("bundle", &writer.finish().expect("finished"));
@@ -299,17 +233,11 @@ fn bundles_and_cards_keep_their_bytes() {
     assert_eq!((parsed.complete, parsed.entries_received), (Ok(()), 12));
     for (bytes, sort) in parsed.packs.iter().zip([Sort::Control, Sort::Data]) {
         let header = Header::read(bytes).expect("header");
-        assert_eq!(
-            open(bytes, &header, Some(&key)).expect("opened"),
-            [range(sort)]
-        );
+        assert_eq!(open(bytes, &header, Some(&key)).expect("opened"), [range(sort)]);
     }
     let card = Card::encode(&secret());
     check("card", &card);
-    assert_eq!(
-        Card::decode(&card).expect("read").device,
-        secret().device_key()
-    );
+    assert_eq!(Card::decode(&card).expect("read").device, secret().device_key());
 }
 
 #[test]

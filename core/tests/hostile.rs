@@ -22,10 +22,7 @@ use tuquan_core::sync::card::Card;
 const NONCE: [u8; 24] = [7; 24];
 
 fn packing(layout: Layout) -> Packing {
-    Packing {
-        layout: Some(layout),
-        ..Packing::default()
-    }
+    Packing { layout: Some(layout), ..Packing::default() }
 }
 
 /// Reads bytes as everything that comes from outside; returns what a pack gave.
@@ -53,9 +50,7 @@ fn wrap(range: &Range, count: u64, layout: Layout, frame: &[u8]) -> Vec<u8> {
     let mut to = Writer::after(b"TQP1\x01".to_vec());
     to.raw(&[if layout == Layout::Columns { 3 } else { 1 }]);
     to.raw(&SPACE.0).raw(&[0; 16]).array(1).array(3);
-    to.bytes(&range.log_id(&SPACE).0)
-        .uint(range.first)
-        .uint(count);
+    to.bytes(&range.log_id(&SPACE).0).uint(range.first).uint(count);
     to.raw(&[0; 24]);
     to.raw(&u32::try_from(frame.len()).expect("small").to_le_bytes());
     to.raw(frame);
@@ -75,10 +70,7 @@ fn refused_fast(bytes: &[u8]) -> Kind {
 fn a_frame_that_inflates_to_100_mib_is_refused_unread() {
     let range = Author::new(1, Sort::Control).mixed(1);
     let frame = dictionary::compress(&vec![0; 100 << 20], &[], 3).expect("compressed");
-    assert_eq!(
-        refused_fast(&wrap(&range, 1, Layout::Entries, &frame)),
-        Kind::Size
-    );
+    assert_eq!(refused_fast(&wrap(&range, 1, Layout::Entries, &frame)), Kind::Size);
     let frame = dictionary::compress(&vec![0; INFLATED_BYTES_MAX], &[], 3).expect("compressed");
     for layout in [Layout::Entries, Layout::Columns] {
         assert_eq!(refused_fast(&wrap(&range, 1, layout, &frame)), Kind::Format);
@@ -96,9 +88,7 @@ fn lengths_of_4_gib_and_counts_of_a_billion_are_refused() {
         &NONCE,
     );
     let bytes = bytes.expect("packed");
-    let body = Header::read(&bytes)
-        .map(|_| 38 + 1 + 1 + 17 + 1 + 1 + 24)
-        .expect("header");
+    let body = Header::read(&bytes).map(|_| 38 + 1 + 1 + 17 + 1 + 1 + 24).expect("header");
     let mut long = bytes.clone();
     long[body..body + 4].fill(0xff);
     assert_eq!(refused_fast(&long), Kind::Size);
@@ -128,12 +118,7 @@ fn deep_nesting_and_hollow_arrays_inside_a_frame_are_refused() {
 #[test]
 fn columns_that_grow_stop_at_the_bound() {
     let range = Author::new(2, Sort::Control).mixed(1);
-    let one = content(
-        &SPACE,
-        &Mode::Open,
-        std::slice::from_ref(&range),
-        &packing(Layout::Entries),
-    );
+    let one = content(&SPACE, &Mode::Open, std::slice::from_ref(&range), &packing(Layout::Entries));
     let entry = range.entries[0].encode();
     let mut one = one.expect("content");
     one.truncate(one.len() - entry.len() - 1);

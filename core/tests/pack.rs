@@ -12,10 +12,7 @@ use tuquan_core::log::pack::{
 const NONCE: [u8; 24] = [7; 24];
 
 fn packing(layout: Layout) -> Packing {
-    Packing {
-        layout: Some(layout),
-        ..Packing::default()
-    }
+    Packing { layout: Some(layout), ..Packing::default() }
 }
 
 fn unpack(bytes: &[u8], key: &[u8; 32]) -> Result<Vec<Range>> {
@@ -25,10 +22,8 @@ fn unpack(bytes: &[u8], key: &[u8; 32]) -> Result<Vec<Range>> {
 #[test]
 fn a_range_comes_back_and_verifies_in_both_layouts() {
     let (mode, key) = sealed();
-    let ranges = [
-        Author::new(1, Sort::Data).mixed(300),
-        Author::new(2, Sort::Data).at(77).events(5),
-    ];
+    let ranges =
+        [Author::new(1, Sort::Data).mixed(300), Author::new(2, Sort::Data).at(77).events(5)];
     let mut contents = Vec::new();
     for layout in [Layout::Entries, Layout::Columns] {
         let bytes = encode(&SPACE, &mode, &ranges, &packing(layout), &NONCE).expect("packed");
@@ -49,13 +44,8 @@ fn a_range_comes_back_and_verifies_in_both_layouts() {
 #[test]
 fn a_control_log_travels_open_and_reads_without_a_key() {
     let range = Author::new(3, Sort::Control).mixed(20);
-    let bytes = encode(
-        &SPACE,
-        &Mode::Open,
-        std::slice::from_ref(&range),
-        &Packing::default(),
-        &NONCE,
-    );
+    let bytes =
+        encode(&SPACE, &Mode::Open, std::slice::from_ref(&range), &Packing::default(), &NONCE);
     let bytes = bytes.expect("packed");
     let header = Header::read(&bytes).expect("header");
     let back = open(&bytes, &header, None).expect("opened");
@@ -80,16 +70,8 @@ fn a_changed_item_salt_link_or_seal_does_not_verify() {
     for (n, damage) in broken.into_iter().enumerate() {
         let mut range = range.clone();
         damage(&mut range);
-        let expected = if n == 5 {
-            Kind::Format
-        } else {
-            Kind::Signature
-        };
-        assert_eq!(
-            range.verify(&SPACE).expect_err("refused").kind,
-            expected,
-            "{n}"
-        );
+        let expected = if n == 5 { Kind::Format } else { Kind::Signature };
+        assert_eq!(range.verify(&SPACE).expect_err("refused").kind, expected, "{n}");
     }
 }
 
@@ -97,30 +79,16 @@ fn a_changed_item_salt_link_or_seal_does_not_verify() {
 fn runs_cover_exactly_and_kept_salts_belong_to_kept_items() {
     let mut range = Author::new(5, Sort::Data).events(3);
     let run = range.runs[0].clone();
-    let kept = (0..3)
-        .map(|seq| (seq, 0, run.salt(seq, 0).try_into().expect("16")))
-        .collect();
+    let kept = (0..3).map(|seq| (seq, 0, run.salt(seq, 0).try_into().expect("16"))).collect();
     range.runs[0].salts = Salts::Kept(kept);
     range.verify(&SPACE).expect("verified");
     let (mode, key) = sealed();
-    let bytes = encode(
-        &SPACE,
-        &mode,
-        std::slice::from_ref(&range),
-        &Packing::default(),
-        &NONCE,
-    );
-    assert_eq!(
-        unpack(&bytes.expect("packed"), &key).expect("opened"),
-        [range.clone()]
-    );
+    let bytes = encode(&SPACE, &mode, std::slice::from_ref(&range), &Packing::default(), &NONCE);
+    assert_eq!(unpack(&bytes.expect("packed"), &key).expect("opened"), [range.clone()]);
     let refused = |damage: &dyn Fn(&mut Range)| {
         let mut range = range.clone();
         damage(&mut range);
-        assert_eq!(
-            range.verify(&SPACE).expect_err("refused").kind,
-            Kind::Format
-        );
+        assert_eq!(range.verify(&SPACE).expect_err("refused").kind, Kind::Format);
     };
     type Kept = Vec<(u64, u32, [u8; 16])>;
     let kept = |range: &mut Range, change: &dyn Fn(&mut Kept)| {
@@ -141,31 +109,14 @@ fn runs_cover_exactly_and_kept_salts_belong_to_kept_items() {
 fn a_session_leaves_out_what_the_peer_knows() {
     let (mode, key) = sealed();
     let range = Author::new(6, Sort::Data).at(500).events(3);
-    let known = |before| Known {
-        device: range.device,
-        nonce: range.nonce,
-        sort: Sort::Data,
-        before,
-    };
+    let known =
+        |before| Known { device: range.device, nonce: range.nonce, sort: Sort::Data, before };
     let full = Some((range.link_before, range.heads.clone()));
     for (with_link, with_epoch) in [(false, false), (true, false), (true, true)] {
-        let trim = Some(Trim {
-            index: 4,
-            with_link,
-            with_epoch,
-        });
-        let packing = Packing {
-            trim,
-            ..Packing::default()
-        };
-        let bytes = encode(
-            &SPACE,
-            &mode,
-            std::slice::from_ref(&range),
-            &packing,
-            &NONCE,
-        )
-        .expect("packed");
+        let trim = Some(Trim { index: 4, with_link, with_epoch });
+        let packing = Packing { trim, ..Packing::default() };
+        let bytes =
+            encode(&SPACE, &mode, std::slice::from_ref(&range), &packing, &NONCE).expect("packed");
         let epoch = (!with_epoch).then_some(tuquan_core::ids::EpochId([0xe0; 16]));
         let before = if with_link { None } else { full.clone() };
         let header = Header::read_trimmed(&bytes, &SPACE, epoch, |index, first| {
@@ -177,10 +128,7 @@ fn a_session_leaves_out_what_the_peer_knows() {
         assert_eq!(back, std::slice::from_ref(&range));
         let unknown = Header::read_trimmed(&bytes, &SPACE, epoch, |_, _| None);
         assert_eq!(unknown.expect_err("refused").kind, Kind::NotFound);
-        assert_eq!(
-            Header::read(&bytes).expect_err("not whole").kind,
-            Kind::Magic
-        );
+        assert_eq!(Header::read(&bytes).expect_err("not whole").kind, Kind::Magic);
         if !with_link {
             let without = Header::read_trimmed(&bytes, &SPACE, epoch, |_, _| Some(known(None)));
             assert_eq!(without.expect_err("refused").kind, Kind::Format);
@@ -191,15 +139,8 @@ fn a_session_leaves_out_what_the_peer_knows() {
 #[test]
 fn a_control_log_is_trimmed_without_epoch_and_nonce() {
     let range = Author::new(6, Sort::Control).at(500).mixed(3);
-    let trim = Some(Trim {
-        index: 4,
-        with_link: false,
-        with_epoch: true,
-    });
-    let packing = Packing {
-        trim,
-        ..Packing::default()
-    };
+    let trim = Some(Trim { index: 4, with_link: false, with_epoch: true });
+    let packing = Packing { trim, ..Packing::default() };
     let ranges = std::slice::from_ref(&range);
     let bytes = encode(&SPACE, &Mode::Open, ranges, &packing, &NONCE).expect("packed");
     let known = |sort| Known {
@@ -220,14 +161,8 @@ fn another_key_nonce_or_header_does_not_open_a_sealed_pack() {
     let range = Author::new(7, Sort::Data).events(2);
     let bytes = encode(&SPACE, &mode, &[range], &Packing::default(), &NONCE).expect("packed");
     let header = Header::read(&bytes).expect("header");
-    assert_eq!(
-        open(&bytes, &header, None).expect_err("no key").kind,
-        Kind::WaitKey
-    );
-    assert_eq!(
-        open(&bytes, &header, Some(&[0; 32])).expect_err("key").kind,
-        Kind::Body
-    );
+    assert_eq!(open(&bytes, &header, None).expect_err("no key").kind, Kind::WaitKey);
+    assert_eq!(open(&bytes, &header, Some(&[0; 32])).expect_err("key").kind, Kind::Body);
     for at in 5..bytes.len() {
         let mut damaged = bytes.clone();
         damaged[at] ^= 1;
@@ -253,10 +188,7 @@ fn an_open_pack_is_refused_when_cut_padded_or_followed() {
     let mut newer = bytes.clone();
     newer[4] = 2;
     assert_eq!(read(&newer).expect_err("newer").kind, Kind::Newer);
-    assert_eq!(
-        read(b"PK\x03\x04").expect_err("another file").kind,
-        Kind::Magic
-    );
+    assert_eq!(read(b"PK\x03\x04").expect_err("another file").kind, Kind::Magic);
 }
 
 /// With `TUQUAN_SAMPLES=folder`, for `zstd --train --maxdict=16384`; made-up entries only.
@@ -271,20 +203,10 @@ fn samples_for_the_dictionary_are_written() {
     for seed in 10_000..13_000_u64 {
         let count = [1, 1, 1, 3, 10, 40][seed as usize % 6];
         let range = Author::new(seed, Sort::Data).at(900).events(count);
-        let layout = if seed % 4 == 0 {
-            Layout::Columns
-        } else {
-            Layout::Entries
-        };
-        let trim = (seed % 5 != 0).then_some(Trim {
-            index: 1,
-            with_link: false,
-            with_epoch: false,
-        });
-        let packing = Packing {
-            trim,
-            ..packing(layout)
-        };
+        let layout = if seed % 4 == 0 { Layout::Columns } else { Layout::Entries };
+        let trim =
+            (seed % 5 != 0).then_some(Trim { index: 1, with_link: false, with_epoch: false });
+        let packing = Packing { trim, ..packing(layout) };
         let sample = content(&SPACE, &mode, &[range], &packing).expect("content");
         std::fs::write(folder.join(seed.to_string()), sample).expect("written");
     }
@@ -306,16 +228,8 @@ fn sizes_and_speeds_are_reported() {
                     let mut author = Author::new(seed, Sort::Data).at(1_000);
                     author.hard = hard;
                     let range = author.events(count);
-                    let trim = Trim {
-                        index: 3,
-                        with_link: false,
-                        with_epoch: false,
-                    };
-                    let packing = Packing {
-                        level,
-                        layout,
-                        trim: Some(trim),
-                    };
+                    let trim = Trim { index: 3, with_link: false, with_epoch: false };
+                    let packing = Packing { level, layout, trim: Some(trim) };
                     let ranges = [range];
                     let start = Instant::now();
                     let bytes = encode(&SPACE, &mode, &ranges, &packing, &NONCE).expect("packed");

@@ -83,19 +83,13 @@ impl Drop for Folder {
 /// Returns an environment with this clock and randomness from `seed`.
 #[must_use]
 pub fn env(seed: u64, clock: &HandClock) -> Env {
-    Env {
-        clock: Box::new(clock.clone()),
-        rng: Box::new(ChaCha8Rng::seed_from_u64(seed)),
-    }
+    Env { clock: Box::new(clock.clone()), rng: Box::new(ChaCha8Rng::seed_from_u64(seed)) }
 }
 
 /// Names the store in `folder`, on the system's disk or on a VFS.
 #[must_use]
 pub fn location(folder: &Path, vfs: Option<&str>) -> Location {
-    Location {
-        vfs: vfs.map(str::to_owned),
-        ..Location::new(folder, KEY)
-    }
+    Location { vfs: vfs.map(str::to_owned), ..Location::new(folder, KEY) }
 }
 
 /// Opens the store at `location`.
@@ -133,9 +127,7 @@ pub fn note(record: RecordId, body: &str) -> Command {
     Command::Add {
         record,
         field: "timeline".to_owned(),
-        element: Plain::Parts(BTreeMap::from(
-            parts.map(|(name, value)| (name.to_owned(), value)),
-        )),
+        element: Plain::Parts(BTreeMap::from(parts.map(|(name, value)| (name.to_owned(), value)))),
     }
 }
 

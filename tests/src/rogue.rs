@@ -61,11 +61,7 @@ impl Rogue {
                 device: secret.device_key(),
                 sort: Sort::Data,
                 nonce,
-                grant: mind
-                    .members
-                    .devices
-                    .get(&secret.device_key())
-                    .map(|member| member.grant),
+                grant: mind.members.devices.get(&secret.device_key()).map(|member| member.grant),
                 predecessor: None,
             });
             let mut rogue = Self {
@@ -77,10 +73,7 @@ impl Rogue {
                 nonce,
                 heads: mind.members.heads.clone(),
                 heads_before: Vec::new(),
-                mode: Mode::Sealed {
-                    epoch,
-                    key: key.pack_key(),
-                },
+                mode: Mode::Sealed { epoch, key: key.pack_key() },
                 rng,
                 waiting: Vec::new(),
                 secret: secret.clone(),
@@ -114,11 +107,7 @@ impl Rogue {
             items,
         };
         self.waiting.push((entry, vec![salt_seed]));
-        Place {
-            log: self.log,
-            seq: first,
-            index: 0,
-        }
+        Place { log: self.log, seq: first, index: 0 }
     }
 
     /// Appends a write entry with one item; returns its place.
@@ -133,11 +122,7 @@ impl Rogue {
         let mut runs: Vec<Run> = Vec::new();
         for (at, (_, seeds)) in (0..).zip(&waiting).step_by(RUN_ENTRIES_MAX as usize) {
             let count = (waiting.len() as u64 - at).min(RUN_ENTRIES_MAX);
-            runs.push(Run {
-                first: self.seq + at,
-                count,
-                salts: Salts::Seed(seeds[0]),
-            });
+            runs.push(Run { first: self.seq + at, count, salts: Salts::Seed(seeds[0]) });
         }
         let mut range = Range {
             device: self.secret.device_key(),
@@ -161,13 +146,8 @@ impl Rogue {
             self.link = chain::next_link(&self.link, seq, &digest);
             self.seq += 1;
         }
-        range.seal = chain::make_seal(
-            &self.secret,
-            &self.space,
-            &self.log,
-            self.seq - 1,
-            &self.link,
-        );
+        range.seal =
+            chain::make_seal(&self.secret, &self.space, &self.log, self.seq - 1, &self.link);
         range
     }
 
@@ -179,10 +159,7 @@ impl Rogue {
         let digest = item_digest(&salt, bytes);
         let mut check = [0; 4];
         check.copy_from_slice(&digest.0[..4]);
-        Dep {
-            place,
-            check: Some(check),
-        }
+        Dep { place, check: Some(check) }
     }
 
     /// Packs a range under the team's key.
@@ -192,13 +169,7 @@ impl Rogue {
     pub fn wrap(&mut self, range: &Range) -> Result<Vec<u8>> {
         let mut nonce = [0; 24];
         self.rng.fill_bytes(&mut nonce);
-        encode(
-            &self.space,
-            &self.mode,
-            std::slice::from_ref(range),
-            &Packing::default(),
-            &nonce,
-        )
+        encode(&self.space, &self.mode, std::slice::from_ref(range), &Packing::default(), &nonce)
     }
 
     /// Packs all that was appended since the last one.

@@ -53,12 +53,7 @@ pub fn vector(store: &Tuquan) -> Result<Vector> {
 pub fn packs(store: &Tuquan, theirs: &Vector) -> Result<Vec<Vec<u8>>> {
     store.bulk(|replica| {
         replica.seal()?;
-        let Replica {
-            connection,
-            mind,
-            env,
-            ..
-        } = replica;
+        let Replica { connection, mind, env, .. } = replica;
         let mut packs = Vec::new();
         for stretch in outgoing::lacking(connection, mind, theirs)? {
             let made = outgoing::pack(connection, mind, env, stretch, 3, None)?;

@@ -40,29 +40,17 @@ impl Desk {
         let rogue = Rogue::join(&founder, Role::R1, 9).expect("joined");
         give(&founder, &other).expect("given");
         for number in 0..5 {
-            founder
-                .apply(request(number), &incident("Mất xe"))
-                .expect("written");
+            founder.apply(request(number), &incident("Mất xe")).expect("written");
             founder.bulk(|replica| replica.seal()).expect("sealed");
         }
-        let bundle = founder
-            .bulk(|replica| replica.export_bundle(None, false, 3))
-            .expect("made");
-        Self {
-            _folders: folders,
-            founder,
-            other,
-            rogue,
-            bundle,
-        }
+        let bundle = founder.bulk(|replica| replica.export_bundle(None, false, 3)).expect("made");
+        Self { _folders: folders, founder, other, rogue, bundle }
     }
 
     /// Imports bytes at the colleague's phone, where they must fail and leave everything as it was.
     fn refused(&self, bytes: &[u8]) -> &'static str {
         let before = state(&self.other);
-        let outcome = self
-            .other
-            .bulk(|replica| replica.import_bundle(bytes, &mut |_, _| {}));
+        let outcome = self.other.bulk(|replica| replica.import_bundle(bytes, &mut |_, _| {}));
         assert_eq!(state(&self.other), before, "something was stored");
         outcome.expect_err("refused").code()
     }
@@ -83,15 +71,9 @@ impl Desk {
         }
         self.rogue.write(&created(vec![Op::Set(16, Value::Int(4))]));
         let pack = self.rogue.pack().expect("packed");
-        self.other
-            .bulk(|replica| replica.ingest(&pack))
-            .expect("the pack as such is sound");
+        self.other.bulk(|replica| replica.ingest(&pack)).expect("the pack as such is sound");
         let after = self.other.stats().expect("stats");
-        assert_eq!(
-            after.records[3].1,
-            before.records[3].1 + 1,
-            "the sound one is shown, no other"
-        );
+        assert_eq!(after.records[3].1, before.records[3].1 + 1, "the sound one is shown, no other");
         self.other
             .read(|connection, _| {
                 let mut statement =
@@ -109,12 +91,7 @@ fn state(store: &Tuquan) -> (String, u64, u64) {
 }
 
 fn created(ops: Vec<Op>) -> Item {
-    Item {
-        kind: 4,
-        target: Target::New,
-        deps: Vec::new(),
-        ops,
-    }
+    Item { kind: 4, target: Target::New, deps: Vec::new(), ops }
 }
 
 #[test]
@@ -132,18 +109,10 @@ fn rows_1_to_6_files_that_are_none_newer_cut_longer_or_too_large() {
     assert_eq!(desk.refused(&whole[..20]), "E-TRUNC");
     assert_eq!(desk.refused(&[whole, &b"x"[..]].concat()), "E-TRAIL");
     assert_eq!(desk.refused(&with(29, &u32::MAX.to_le_bytes())), "E-SIZE");
-    assert_eq!(
-        desk.refused(&with(29, &((1 << 20) + 1_u32).to_le_bytes())),
-        "E-SIZE"
-    );
+    assert_eq!(desk.refused(&with(29, &((1 << 20) + 1_u32).to_le_bytes())), "E-SIZE");
     // Over its cap and over what remains, in the pack's own header.
-    let pack = packs(&desk.founder, &Vector::default())
-        .expect("packed")
-        .remove(0);
-    assert_eq!(
-        desk.refused_pack(&[&pack[..38], &[0x9b], &[0xff; 8]].concat()),
-        "E-SIZE"
-    );
+    let pack = packs(&desk.founder, &Vector::default()).expect("packed").remove(0);
+    assert_eq!(desk.refused_pack(&[&pack[..38], &[0x9b], &[0xff; 8]].concat()), "E-SIZE");
     assert_eq!(desk.refused_pack(&vec![b'T'; (1 << 20) + 1]), "E-SIZE");
     let mut newer = pack;
     newer[5] |= 0x40;
@@ -158,20 +127,14 @@ fn row_3_a_bundle_that_was_cut_off_keeps_its_complete_entries() {
         for _ in 0..count {
             desk.rogue.write(&created(vec![Op::Set(16, Value::Int(4))]));
         }
-        to.push(&desk.rogue.pack().expect("packed"))
-            .expect("pushed");
+        to.push(&desk.rogue.pack().expect("packed")).expect("pushed");
     }
     let whole = to.finish().expect("finished");
     let cut = &whole[..whole.len() - 100];
-    let outcome = desk
-        .other
-        .bulk(|replica| replica.import_bundle(cut, &mut |_, _| {}));
+    let outcome = desk.other.bulk(|replica| replica.import_bundle(cut, &mut |_, _| {}));
     let outcome = outcome.expect("what came is kept");
     // Each log opens with an entry of its own, so the first pack has two.
-    assert_eq!(
-        outcome.truncated.expect("told").to_string(),
-        "E-TRUNC: 4 of 7 entries"
-    );
+    assert_eq!(outcome.truncated.expect("told").to_string(), "E-TRUNC: 4 of 7 entries");
     assert_eq!((outcome.entries, outcome.refused), (4, Vec::new()));
     assert_eq!(desk.other.stats().expect("stats").records[3].1, 3);
 }
@@ -179,20 +142,12 @@ fn row_3_a_bundle_that_was_cut_off_keeps_its_complete_entries() {
 #[test]
 fn row_2_a_newer_record_type_or_field_is_kept_relayed_and_not_shown() {
     let mut desk = Desk::new();
-    let newer = Item {
-        kind: 77,
-        ..created(vec![Op::Set(16, Value::Int(4))])
-    };
-    let field = created(vec![
-        Op::Set(16, Value::Int(4)),
-        Op::Set(900, Value::Text("mới".into())),
-    ]);
+    let newer = Item { kind: 77, ..created(vec![Op::Set(16, Value::Int(4))]) };
+    let field = created(vec![Op::Set(16, Value::Int(4)), Op::Set(900, Value::Text("mới".into()))]);
     desk.rogue.write(&newer);
     desk.rogue.write(&field);
     let pack = desk.rogue.pack().expect("packed");
-    desk.other
-        .bulk(|replica| replica.ingest(&pack))
-        .expect("kept");
+    desk.other.bulk(|replica| replica.ingest(&pack)).expect("kept");
     let stats = desk.other.stats().expect("stats");
     assert_eq!((stats.damaged, stats.records[3].1), (0, 1));
     give(&desk.other, &desk.founder).expect("relayed");
@@ -205,9 +160,7 @@ fn row_7_what_belongs_to_another_team_is_refused() {
     let folder = Folder::new("third");
     let third = open(location(folder.path(), None), 40, &HandClock::at(NOON_MS)).expect("opened");
     third.found().expect("founded");
-    let bundle = third
-        .bulk(|replica| replica.export_bundle(None, false, 3))
-        .expect("made");
+    let bundle = third.bulk(|replica| replica.export_bundle(None, false, 3)).expect("made");
     assert_eq!(desk.refused(&bundle), "E-SPACE");
     assert_eq!(
         desk.refused_pack(&packs(&third, &Vector::default()).expect("packed")[0]),
@@ -215,14 +168,10 @@ fn row_7_what_belongs_to_another_team_is_refused() {
     );
     let mut sides =
         [Side::Initiator, Side::Responder].map(|side| Session::new(side, 0, Options::default()));
-    let hello = third
-        .bulk(|replica| sides[0].poll_transmit(replica))
-        .expect("greeted")
-        .expect("a hello");
+    let hello =
+        third.bulk(|replica| sides[0].poll_transmit(replica)).expect("greeted").expect("a hello");
     let before = state(&stranger.other);
-    let outcome = stranger
-        .other
-        .bulk(|replica| sides[1].handle_message(replica, &hello, 0));
+    let outcome = stranger.other.bulk(|replica| sides[1].handle_message(replica, &hello, 0));
     assert_eq!(outcome.expect_err("refused").code(), "E-SPACE");
     assert_eq!(state(&stranger.other), before);
 }
@@ -241,14 +190,9 @@ fn rows_8_and_9_signatures_and_keys_that_are_none() {
     let altered = desk.rogue.wrap(&altered).expect("packed");
     assert_eq!(desk.refused_pack(&altered), "E-SIG");
     let weak = DeviceKey([0; 32]);
-    let grant = desk
-        .founder
-        .bulk(|replica| replica.grant(weak, BoxKey([5; 32]), Role::R1));
+    let grant = desk.founder.bulk(|replica| replica.grant(weak, BoxKey([5; 32]), Role::R1));
     assert_eq!(grant.expect_err("refused").code(), "E-KEY");
-    let secret = DeviceSecret {
-        sign: [3; 32],
-        unbox: [4; 32],
-    };
+    let secret = DeviceSecret { sign: [3; 32], unbox: [4; 32] };
     let mut card = Card::encode(&secret);
     *card.last_mut().expect("long") ^= 1;
     assert_eq!(Card::decode(&card).expect_err("refused").code(), "E-SIG");
@@ -263,29 +207,16 @@ fn rows_10_and_12_gaps_wait_and_duplicates_change_nothing() {
         lots.push(desk.rogue.pack().expect("packed"));
     }
     let vector = |store: &Tuquan| tuquan_tests::team::vector(store).expect("vector");
-    let take = |pack: &[u8]| {
-        desk.other
-            .bulk(|replica| replica.ingest(pack))
-            .expect("taken in")
-    };
+    let take = |pack: &[u8]| desk.other.bulk(|replica| replica.ingest(pack)).expect("taken in");
     take(&lots[0]);
     take(&lots[2]);
     assert_eq!(
-        vector(&desk.other)
-            .get(&desk.rogue.log)
-            .expect("there")
-            .next,
+        vector(&desk.other).get(&desk.rogue.log).expect("there").next,
         2,
         "the gap is not counted"
     );
     take(&lots[1]);
-    assert_eq!(
-        vector(&desk.other)
-            .get(&desk.rogue.log)
-            .expect("there")
-            .next,
-        4
-    );
+    assert_eq!(vector(&desk.other).get(&desk.rogue.log).expect("there").next, 4);
     let before = state(&desk.other);
     for lot in lots.iter().chain(&lots) {
         assert_eq!(take(lot).entries, 0);
@@ -323,14 +254,9 @@ fn rows_22_and_23_a_digest_without_a_body_is_a_hole() {
     );
     range.entries[1].items = vec![Body::Absent(digest)];
     let pack = desk.rogue.wrap(&range).expect("packed");
-    desk.other
-        .bulk(|replica| replica.ingest(&pack))
-        .expect("stored");
+    desk.other.bulk(|replica| replica.ingest(&pack)).expect("stored");
     let vector = tuquan_tests::team::vector(&desk.other).expect("vector");
-    assert_eq!(
-        vector.get(&desk.rogue.log).expect("there").excepted,
-        [(place.seq, 1)]
-    );
+    assert_eq!(vector.get(&desk.rogue.log).expect("there").excepted, [(place.seq, 1)]);
     // Another digest than the signed one breaks the seal.
     range.entries[1].items = vec![Body::Absent(tuquan_core::ids::Digest([1; 32]))];
     let pack = desk.rogue.wrap(&range).expect("packed");
@@ -372,10 +298,7 @@ fn rows_25_to_27_items_that_cannot_be_read_stop_only_themselves() {
     for _ in 0..1_001 {
         big.array(2).uint(1).uint(20);
     }
-    let too_big = vec![
-        big.into_bytes(),
-        encode(vec![Op::Set(20, Value::Text("x".repeat(4_001)))]),
-    ];
+    let too_big = vec![big.into_bytes(), encode(vec![Op::Set(20, Value::Text("x".repeat(4_001)))])];
     let (decodes, dark): (Vec<_>, Vec<_>) = unreadable
         .into_iter()
         .chain(too_big)
@@ -400,9 +323,7 @@ fn rows_25_to_27_items_that_cannot_be_read_stop_only_themselves() {
         desk.rogue.push(kind::WRITE, vec![item]);
     }
     let pack = desk.rogue.pack().expect("packed");
-    desk.other
-        .bulk(|replica| replica.ingest(&pack))
-        .expect("stored");
+    desk.other.bulk(|replica| replica.ingest(&pack)).expect("stored");
     assert_eq!(desk.other.stats().expect("stats").damaged, 12);
 }
 
@@ -412,27 +333,15 @@ fn row_29_a_clock_that_is_years_off_is_taken_and_flagged() {
         let (folder, clock) = (Folder::new("clock"), HandClock::at(year_ms));
         let store = open(location(folder.path(), None), 1, &clock).expect("opened");
         store.found().expect("founded");
-        let applied = store
-            .apply(request(1), &incident("Đồng hồ sai"))
-            .expect("saved");
+        let applied = store.apply(request(1), &incident("Đồng hồ sai")).expect("saved");
         assert!(applied.clock_suspect);
-        assert!(
-            store
-                .get(&applied.record)
-                .expect("read")
-                .expect("there")
-                .clock_suspect
-        );
+        assert!(store.get(&applied.record).expect("read").expect("there").clock_suspect);
     }
 }
 
 /// A store on a faulty disk with some incidents in it.
 fn store_on(disk: &FaultDisk, folder: &Folder) -> Result<Tuquan> {
-    open(
-        location(folder.path(), Some(disk.vfs_name())),
-        1,
-        &HandClock::at(NOON_MS),
-    )
+    open(location(folder.path(), Some(disk.vfs_name())), 1, &HandClock::at(NOON_MS))
 }
 
 #[test]
@@ -440,9 +349,7 @@ fn rows_35_to_37_and_51_stores_that_do_not_open_are_left_as_they_are() {
     let (disk, folder) = (FaultDisk::new(1), Folder::new("store"));
     let store = store_on(&disk, &folder).expect("opened");
     store.found().expect("founded");
-    store
-        .apply(request(1), &incident("Mất điện"))
-        .expect("written");
+    store.apply(request(1), &incident("Mất điện")).expect("written");
     let code = |outcome: Result<Tuquan>| outcome.expect_err("refused").code();
     assert_eq!(code(store_on(&disk, &folder)), "E-BUSY");
     store.pause().expect("paused");
@@ -473,9 +380,7 @@ fn rows_38_and_39_a_full_disk_is_not_saved_and_a_failed_sync_is_looked_up() {
     store.found().expect("founded");
     let before = state(&store);
     disk.fail_nth(1, Fault::Full, Permanence::Permanent);
-    let refused = store
-        .apply(request(1), &incident("Đầy"))
-        .expect_err("not saved");
+    let refused = store.apply(request(1), &incident("Đầy")).expect_err("not saved");
     disk.heal();
     assert_eq!((refused.code(), state(&store)), ("E-FULL", before.clone()));
     disk.fail_nth(1, Fault::Fsync, Permanence::Transient);

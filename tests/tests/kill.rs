@@ -2,10 +2,7 @@
 //!
 //! The number of kills is 50 unless `TUQUAN_KILLS` says otherwise; CI asks for 1,000.
 
-#![allow(
-    clippy::print_stdout,
-    reason = "seeds and sums are what people look for"
-)]
+#![allow(clippy::print_stdout, reason = "seeds and sums are what people look for")]
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -84,23 +81,12 @@ fn examine(folder: &Path, seed: u64, saved: &Saved, doctor: bool) {
     };
     let next = store
         .bulk(|replica| {
-            Ok(replica
-                .mind
-                .own
-                .as_ref()
-                .map(|own| replica.mind.logs[own.index].row.next))
+            Ok(replica.mind.own.as_ref().map(|own| replica.mind.logs[own.index].row.next))
         })
         .expect("the own log's end");
-    assert!(
-        next.unwrap_or(0) >= saved.entries,
-        "{next:?} of {} entries",
-        saved.entries
-    );
+    assert!(next.unwrap_or(0) >= saved.entries, "{next:?} of {} entries", saved.entries);
     for record in &saved.records {
-        assert!(
-            store.get(record).expect("read").is_some(),
-            "record {record} is gone"
-        );
+        assert!(store.get(record).expect("read").is_some(), "record {record} is gone");
     }
     if doctor && device.space.is_some() {
         let checked = store.doctor(&mut |_, _| {}).expect("checked");
@@ -111,9 +97,7 @@ fn examine(folder: &Path, seed: u64, saved: &Saved, doctor: bool) {
 
 #[test]
 fn a_killed_writer_loses_nothing_that_it_said_is_saved() {
-    let wanted = std::env::var("TUQUAN_KILLS")
-        .ok()
-        .and_then(|kills| kills.parse().ok());
+    let wanted = std::env::var("TUQUAN_KILLS").ok().and_then(|kills| kills.parse().ok());
     let kills: u64 = wanted.unwrap_or(50);
     let mut rng = ChaCha8Rng::seed_from_u64(4);
     let mut folder = Folder::new("kill");
@@ -130,9 +114,6 @@ fn a_killed_writer_loses_nothing_that_it_said_is_saved() {
         let doctor = kill % KILLS_PER_DOCTOR == KILLS_PER_DOCTOR - 1;
         examine(folder.path(), kill, &saved, doctor);
     }
-    println!(
-        "{kills} kills, {} acknowledged entries, none lost",
-        said + saved.said
-    );
+    println!("{kills} kills, {} acknowledged entries, none lost", said + saved.said);
     assert!(said + saved.said > kills);
 }

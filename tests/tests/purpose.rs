@@ -207,11 +207,8 @@ fn crossings(schema: &[&'static Declaration]) -> Vec<String> {
         name(of.name, of.name, &mut found);
         for field in of.fields() {
             let common = COMMON.iter().any(|shared| shared.name == field.name);
-            let path = if common {
-                field.name.to_owned()
-            } else {
-                format!("{}.{}", of.name, field.name)
-            };
+            let path =
+                if common { field.name.to_owned() } else { format!("{}.{}", of.name, field.name) };
             name(&path, field.name, &mut found);
             look_into(&path, field, &mut found);
         }
@@ -270,9 +267,7 @@ fn reference(path: &str, ty: &Type, found: &mut Vec<String>) -> bool {
 fn name(path: &str, name: &str, found: &mut Vec<String>) {
     let words = format!("_{}_", name.to_lowercase());
     let residents = path == "place.residents";
-    let bad = FORBIDDEN
-        .iter()
-        .find(|bad| words.contains(&format!("_{bad}_")));
+    let bad = FORBIDDEN.iter().find(|bad| words.contains(&format!("_{bad}_")));
     if let Some(bad) = bad.filter(|_| !residents) {
         found.push(format!("{path}: the word {bad}"));
     }
@@ -280,10 +275,7 @@ fn name(path: &str, name: &str, found: &mut Vec<String>) {
 
 #[test]
 fn the_categories_are_the_eighteen_and_no_other() {
-    let tokens: Vec<&str> = Category::ALL
-        .iter()
-        .map(|category| category.token())
-        .collect();
+    let tokens: Vec<&str> = Category::ALL.iter().map(|category| category.token()).collect();
     assert_eq!(tokens, CATEGORIES);
 }
 
@@ -291,10 +283,7 @@ fn the_categories_are_the_eighteen_and_no_other() {
 fn the_schema_has_nothing_about_persons_opinions_or_posts() {
     assert_eq!(crossings(DORMITORY), Vec::<String>::new());
     let names: Vec<&str> = DORMITORY.iter().map(|of| of.name).collect();
-    assert_eq!(
-        names,
-        ["place", "shift", "log_entry", "incident", "handover"]
-    );
+    assert_eq!(names, ["place", "shift", "log_entry", "incident", "handover"]);
 }
 
 #[test]
@@ -306,9 +295,7 @@ fn every_classified_reference_still_exists() {
             paths.insert(format!("{}.{}", of.name, field.name));
             if let Type::Element(parts) = field.ty {
                 paths.extend(
-                    parts
-                        .iter()
-                        .map(|part| format!("{}.{}.{}", of.name, field.name, part.name)),
+                    parts.iter().map(|part| format!("{}.{}.{}", of.name, field.name, part.name)),
                 );
             }
         }
@@ -385,9 +372,7 @@ fn a_file_on_a_person_is_caught_wherever_it_hides() {
 
 #[test]
 fn there_is_no_question_about_a_person() {
-    for question in [
-        "person", "people", "author", "member", "device", "suspect", "assignee",
-    ] {
+    for question in ["person", "people", "author", "member", "device", "suspect", "assignee"] {
         let json = serde_json::json!({ question: { "text": "x", "limit": 1 } });
         let error = serde_json::from_value::<Query>(json).expect_err("no such question");
         let known = "expected one of `list`, `get`, `search`, `conflicts`, `counts`";
@@ -405,22 +390,10 @@ fn nothing_is_listed_or_counted_by_person() {
             let kind = of.name.to_owned();
             let person = Plain::from("00112233445566778899aabbccddeeff");
             let filter = [(field.to_owned(), person)].into();
-            let list = List {
-                kind: kind.clone(),
-                filter,
-                limit: 5,
-                ..List::default()
-            };
-            let counts = Counts {
-                kind,
-                by: vec![field.to_owned()],
-                ..Counts::default()
-            };
+            let list = List { kind: kind.clone(), filter, limit: 5, ..List::default() };
+            let counts = Counts { kind, by: vec![field.to_owned()], ..Counts::default() };
             assert_eq!(store.list(&list).expect_err("refused").kind, Kind::Invalid);
-            assert_eq!(
-                store.counts(&counts).expect_err("refused").kind,
-                Kind::Invalid
-            );
+            assert_eq!(store.counts(&counts).expect_err("refused").kind, Kind::Invalid);
         }
     }
 }

@@ -32,19 +32,11 @@ impl Two {
         let b = open(location(folders[1].path(), None), 2, &clocks[1]).expect("opened");
         a.found().expect("founded");
         join(&a, &b, Role::R2).expect("joined");
-        Self {
-            folders,
-            clocks,
-            a,
-            b,
-        }
+        Self { folders, clocks, a, b }
     }
 
     fn tap(&self, number: u64) -> RecordId {
-        self.a
-            .apply(request(number), &incident("Mất xe"))
-            .expect("written")
-            .record
+        self.a.apply(request(number), &incident("Mất xe")).expect("written").record
     }
 
     fn equal(&self) {
@@ -52,10 +44,7 @@ impl Two {
             let checked = store.doctor(&mut |_, _| {}).expect("checked");
             assert!(checked.views_ok, "{checked:?}");
         }
-        assert_eq!(
-            self.a.view_hash().expect("hash"),
-            self.b.view_hash().expect("hash")
-        );
+        assert_eq!(self.a.view_hash().expect("hash"), self.b.view_hash().expect("hash"));
     }
 }
 
@@ -69,9 +58,7 @@ fn a_rebuild_of_many_entries_does_not_trust_clocks() {
     give(&two.a, &two.b).expect("given");
     for (number, made) in (0..).zip(&made).step_by(40) {
         let record = made.as_ref().expect("made").record;
-        two.b
-            .apply(request(number), &note(record, "Đã xem"))
-            .expect("noted");
+        two.b.apply(request(number), &note(record, "Đã xem")).expect("noted");
     }
     give(&two.b, &two.a).expect("given");
     two.equal();
@@ -86,9 +73,7 @@ fn own_packs_that_come_back_leave_the_own_tail_alone() {
     let own = packs(&two.a, &Vector::default()).expect("packed");
     two.tap(2);
     for pack in &own {
-        two.a
-            .bulk(|replica| replica.ingest(pack))
-            .expect("nothing new");
+        two.a.bulk(|replica| replica.ingest(pack)).expect("nothing new");
     }
     two.tap(3);
     give(&two.a, &two.b).expect("the chain holds");
@@ -108,28 +93,13 @@ fn held_packs_are_tried_again_at_open() {
         ops: vec![Op::Set(16, Value::Int(4))],
     });
     let pack = rogue.pack().expect("packed");
-    assert!(
-        two.b
-            .bulk(|replica| replica.ingest(&pack))
-            .expect("held")
-            .held
-            .is_some()
-    );
+    assert!(two.b.bulk(|replica| replica.ingest(&pack)).expect("held").held.is_some());
     // What a crash leaves: the team list is there, the held pack too.
-    let Two {
-        folders,
-        clocks,
-        a,
-        b,
-    } = two;
+    let Two { folders, clocks, a, b } = two;
     let held = |store: &Tuquan| {
         store.read(|connection, _| {
             let row = connection.query_row("SELECT id, reason, bytes FROM held", [], |row| {
-                Ok((
-                    row.get::<_, Vec<u8>>(0)?,
-                    row.get::<_, String>(1)?,
-                    row.get::<_, Vec<u8>>(2)?,
-                ))
+                Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, String>(1)?, row.get::<_, Vec<u8>>(2)?))
             });
             Ok(row?)
         })
@@ -138,15 +108,10 @@ fn held_packs_are_tried_again_at_open() {
     give(&a, &b).expect("given");
     b.bulk(|replica| {
         replica.transact(|transaction, _, _| {
-            transaction.execute(
-                "DELETE FROM segment WHERE at >= (SELECT max(no) FROM log) << 40",
-                [],
-            )?;
+            transaction
+                .execute("DELETE FROM segment WHERE at >= (SELECT max(no) FROM log) << 40", [])?;
             transaction.execute("DELETE FROM log WHERE no = (SELECT max(no) FROM log)", [])?;
-            transaction.execute(
-                "INSERT INTO held VALUES (?, ?, ?)",
-                (kept.0, kept.1, kept.2),
-            )?;
+            transaction.execute("INSERT INTO held VALUES (?, ?, ?)", (kept.0, kept.1, kept.2))?;
             Ok(())
         })
     })
@@ -165,42 +130,21 @@ fn nobody_takes_the_id_of_anothers_record() {
     // Whoever joins must be known before the lie arrives; the incident comes last.
     let late = packs(&two.a, &vector(&two.b).expect("vector")).expect("packed");
     for kind in [1, 4] {
-        let dep = Dep {
-            place: Place {
-                log: rogue.log,
-                seq: 0,
-                index: 0,
-            },
-            check: None,
-        };
+        let dep = Dep { place: Place { log: rogue.log, seq: 0, index: 0 }, check: None };
         let ops = vec![Op::Set(16, Value::Int(9))];
-        rogue.write(&Item {
-            kind,
-            target: Target::Record(record),
-            deps: vec![dep],
-            ops,
-        });
+        rogue.write(&Item { kind, target: Target::Record(record), deps: vec![dep], ops });
     }
     let lie = rogue.pack().expect("packed");
     for pack in late.iter().take(1).chain([&lie]).chain(&late) {
-        two.b
-            .bulk(|replica| replica.ingest(pack))
-            .expect("taken in");
+        two.b.bulk(|replica| replica.ingest(pack)).expect("taken in");
     }
-    two.a
-        .bulk(|replica| replica.ingest(&lie))
-        .expect("taken in");
+    two.a.bulk(|replica| replica.ingest(&lie)).expect("taken in");
     let shown = two.b.get(&record).expect("read").expect("there");
     assert_eq!(
         (shown.kind.as_str(), &shown.fields["category"]),
         ("incident", &Plain::from("theft"))
     );
-    two.b
-        .apply(
-            request(7),
-            &edit(record, "summary", Plain::from("Vẫn ghi được")),
-        )
-        .expect("edited");
+    two.b.apply(request(7), &edit(record, "summary", Plain::from("Vẫn ghi được"))).expect("edited");
     give(&two.b, &two.a).expect("given");
     two.equal();
 }
@@ -210,9 +154,8 @@ fn nobody_takes_the_id_of_anothers_record() {
 #[test]
 fn items_on_places_that_say_nothing_end_alike_in_any_order() {
     let two = Two::new(0);
-    let mut rogues: Vec<Rogue> = (0..2)
-        .map(|seed| Rogue::join(&two.a, Role::R1, 20 + seed).expect("joined"))
-        .collect();
+    let mut rogues: Vec<Rogue> =
+        (0..2).map(|seed| Rogue::join(&two.a, Role::R1, 20 + seed).expect("joined")).collect();
     give(&two.a, &two.b).expect("given");
     let creation = Item {
         kind: 4,
@@ -222,24 +165,14 @@ fn items_on_places_that_say_nothing_end_alike_in_any_order() {
     };
     let other = rogues[1].log;
     for (seq, index) in [(1, 7), (2, 0), (0, 0), (3, 0)] {
-        let dep = |log, check| Dep {
-            place: Place { log, seq, index },
-            check,
-        };
+        let dep = |log, check| Dep { place: Place { log, seq, index }, check };
         let deps = vec![dep(other, Some([0; 4]))];
         rogues[0].write(&Item {
             target: Target::Record(RecordId([5; 16])),
             deps,
             ..creation.clone()
         });
-        let deps = vec![Dep {
-            place: Place {
-                log: other,
-                seq: seq + 1,
-                index,
-            },
-            check: None,
-        }];
+        let deps = vec![Dep { place: Place { log: other, seq: seq + 1, index }, check: None }];
         rogues[1].write(&Item {
             target: Target::Record(RecordId([5; 16])),
             deps,
@@ -247,15 +180,10 @@ fn items_on_places_that_say_nothing_end_alike_in_any_order() {
         });
     }
     rogues[1].push_bodies(kind::WRITE, vec![Body::Bytes(vec![0xff])]);
-    let lies: Vec<_> = rogues
-        .iter_mut()
-        .map(|rogue| rogue.pack().expect("packed"))
-        .collect();
+    let lies: Vec<_> = rogues.iter_mut().map(|rogue| rogue.pack().expect("packed")).collect();
     for (store, order) in [(&two.a, [0, 1]), (&two.b, [1, 0])] {
         for at in order {
-            store
-                .bulk(|replica| replica.ingest(&lies[at]))
-                .expect("taken in");
+            store.bulk(|replica| replica.ingest(&lies[at])).expect("taken in");
         }
     }
     let (a, b) = (two.a.stats().expect("stats"), two.b.stats().expect("stats"));
@@ -269,26 +197,16 @@ fn content_that_fills_a_hole_is_shown() {
     let two = Two::new(0);
     let mut rogue = Rogue::join(&two.a, Role::R1, 9).expect("joined");
     give(&two.a, &two.b).expect("given");
-    let ops = vec![
-        Op::Set(16, Value::Int(4)),
-        Op::Set(20, Value::Text("Đủ chữ".into())),
-    ];
-    let item = Item {
-        kind: 4,
-        target: Target::New,
-        deps: Vec::new(),
-        ops,
-    };
+    let ops = vec![Op::Set(16, Value::Int(4)), Op::Set(20, Value::Text("Đủ chữ".into()))];
+    let item = Item { kind: 4, target: Target::New, deps: Vec::new(), ops };
     let place = rogue.write(&item);
     let whole = rogue.range();
     let mut stripped = whole.clone();
     let salt = whole.runs[0].salt(place.seq, 0);
     let digest = tuquan_core::log::item::item_digest(&salt, &item.encode(&rogue.log));
     stripped.entries[1].items = vec![Body::Absent(digest)];
-    let (stripped, whole) = (
-        rogue.wrap(&stripped).expect("packed"),
-        rogue.wrap(&whole).expect("packed"),
-    );
+    let (stripped, whole) =
+        (rogue.wrap(&stripped).expect("packed"), rogue.wrap(&whole).expect("packed"));
     let build = Item {
         target: Target::Record(place.record_id(tuquan_core::clock::Hlc::from_ms(rogue.now_ms))),
         deps: vec![Dep { place, check: None }],
@@ -298,27 +216,14 @@ fn content_that_fills_a_hole_is_shown() {
     rogue.write(&build);
     let later = rogue.pack().expect("packed");
     for pack in [&stripped, &later] {
-        two.b
-            .bulk(|replica| replica.ingest(pack))
-            .expect("taken in");
+        two.b.bulk(|replica| replica.ingest(pack)).expect("taken in");
     }
     let stats = two.b.stats().expect("stats");
     assert_eq!((stats.pending, stats.records[3].1), (1, 0));
-    assert_eq!(
-        vector(&two.b)
-            .expect("vector")
-            .get(&rogue.log)
-            .expect("there")
-            .excepted,
-        [(1, 1)]
-    );
-    two.b
-        .bulk(|replica| replica.ingest(&whole))
-        .expect("taken in");
+    assert_eq!(vector(&two.b).expect("vector").get(&rogue.log).expect("there").excepted, [(1, 1)]);
+    two.b.bulk(|replica| replica.ingest(&whole)).expect("taken in");
     for pack in [&whole, &later] {
-        two.a
-            .bulk(|replica| replica.ingest(pack))
-            .expect("taken in");
+        two.a.bulk(|replica| replica.ingest(pack)).expect("taken in");
     }
     assert_eq!(two.b.stats().expect("stats").records[3].1, 1);
     two.equal();

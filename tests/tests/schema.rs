@@ -38,18 +38,11 @@ fn of_field(kind: u64, field: &Field) -> Vec<String> {
         Type::Choice(list) => {
             let mut list: Vec<_> = list.iter().map(|c| (c.number, c.token)).collect();
             list.sort_unstable();
-            lines.extend(
-                list.iter()
-                    .map(|(n, token)| format!("choice {at}.{n} {token}")),
-            );
+            lines.extend(list.iter().map(|(n, token)| format!("choice {at}.{n} {token}")));
         }
         Type::Element(parts) => {
             for (n, part) in parts.iter().enumerate() {
-                lines.push(format!(
-                    "part {at}.{n} {} {}",
-                    part.name,
-                    type_name(&part.ty)
-                ));
+                lines.push(format!("part {at}.{n} {} {}", part.name, type_name(&part.ty)));
             }
         }
         _ => {}

@@ -1,10 +1,7 @@
 //! Whole teams from seeds: 200 unless `TUQUAN_SEEDS` says otherwise (CI asks for 2,000), and one
 //! fresh seed each run. A failure prints its seed; `TUQUAN_SEED` runs that one alone.
 
-#![allow(
-    clippy::print_stdout,
-    reason = "seeds and sums are what people look for"
-)]
+#![allow(clippy::print_stdout, reason = "seeds and sums are what people look for")]
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -24,9 +21,7 @@ const CORPUS: &[u64] = &[
 ];
 
 fn number(name: &str) -> Option<u64> {
-    std::env::var(name)
-        .ok()
-        .and_then(|value| value.parse().ok())
+    std::env::var(name).ok().and_then(|value| value.parse().ok())
 }
 
 /// Runs the seeds on as many threads as there are cores; returns the sums.
@@ -44,10 +39,7 @@ fn run_all(seeds: &[u64]) -> Report {
             reports
         };
         let lanes: Vec<_> = (0..lanes).map(|_| scope.spawn(run)).collect();
-        for report in lanes
-            .into_iter()
-            .flat_map(|lane| lane.join().expect("an invariant holds"))
-        {
+        for report in lanes.into_iter().flat_map(|lane| lane.join().expect("an invariant holds")) {
             sum.written += report.written;
             sum.crashes += report.crashes;
             sum.carried += report.carried;
@@ -67,9 +59,7 @@ fn teams_from_seeds_lose_nothing_and_end_equal() {
         Some(seed) => vec![seed],
         None => (0..number("TUQUAN_SEEDS").unwrap_or(200)).collect(),
     };
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .expect("after 1970");
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
     let fresh = u64::from(now.subsec_nanos()) << 32 | now.as_secs() & 0xffff_ffff;
     println!("the fresh seed is {fresh}");
     if number("TUQUAN_SEED").is_none() {
@@ -78,11 +68,7 @@ fn teams_from_seeds_lose_nothing_and_end_equal() {
     }
     let start = Instant::now();
     let sum = run_all(&seeds);
-    println!(
-        "{} seeds in {:.1} s: {sum:?}",
-        seeds.len(),
-        start.elapsed().as_secs_f64()
-    );
+    println!("{} seeds in {:.1} s: {sum:?}", seeds.len(), start.elapsed().as_secs_f64());
     let busy = seeds.len() as u64;
     if busy > 50 {
         assert!(

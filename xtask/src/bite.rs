@@ -71,11 +71,7 @@ pub(crate) fn run(names: &[&str]) -> Outcome {
     for line in lines {
         println!("{line}");
     }
-    if all_bitten {
-        Ok(())
-    } else {
-        Err("some bug goes unnoticed".to_owned())
-    }
+    if all_bitten { Ok(()) } else { Err("some bug goes unnoticed".to_owned()) }
 }
 
 fn line(bite: &Bite, found: &Found, took: Duration) -> String {
@@ -104,9 +100,7 @@ fn attempt(root: &Path, place: &Path, bite: &Bite) -> Result<Found, String> {
     let common = ["test", "--package", &bite.package];
     let with_target = || {
         let mut command = cargo(&tree, common);
-        command
-            .args(&target)
-            .env("CARGO_TARGET_DIR", place.join("target"));
+        command.args(&target).env("CARGO_TARGET_DIR", place.join("target"));
         command
     };
     // A bug that does not compile proves nothing.
@@ -121,22 +115,13 @@ fn attempt(root: &Path, place: &Path, bite: &Bite) -> Result<Found, String> {
         Ok(Found::Missed)
     } else {
         let last: Vec<&str> = said.lines().rev().take(3).collect();
-        Ok(Found::Broken(format!(
-            "no such test ran: {}",
-            last.join(" | ")
-        )))
+        Ok(Found::Broken(format!("no such test ran: {}", last.join(" | "))))
     }
 }
 
 /// Brings the copy to what is tracked and not ignored, as it is now in the checkout.
 fn copy(root: &Path, tree: &Path) -> Outcome {
-    let listing = [
-        "ls-files",
-        "-z",
-        "--cached",
-        "--others",
-        "--exclude-standard",
-    ];
+    let listing = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
     let listed = read(Command::new("git").current_dir(root).args(listing))?;
     let listed = String::from_utf8_lossy(&listed).into_owned();
     let wanted: Vec<PathBuf> = listed

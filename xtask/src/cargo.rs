@@ -25,9 +25,7 @@ pub(crate) fn cargo<A: AsRef<OsStr>>(folder: &Path, args: impl IntoIterator<Item
 
 /// Tells whether SQLCipher can use the system's OpenSSL; building it from source takes minutes.
 fn has_openssl() -> bool {
-    let found = Command::new("pkg-config")
-        .args(["--exists", "openssl"])
-        .status();
+    let found = Command::new("pkg-config").args(["--exists", "openssl"]).status();
     found.is_ok_and(|status| status.success()) || Path::new("/usr/include/openssl/ssl.h").exists()
 }
 
@@ -37,18 +35,12 @@ pub(crate) fn run(command: &mut Command) -> Result<(), String> {
         let program = command.get_program().to_string_lossy();
         format!("{program} cannot be started: {error}")
     })?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(format!("{} failed: {status}", shown(command)))
-    }
+    if status.success() { Ok(()) } else { Err(format!("{} failed: {status}", shown(command))) }
 }
 
 /// Runs a command to its end and returns what it printed on its standard output.
 pub(crate) fn read(command: &mut Command) -> Result<Vec<u8>, String> {
-    let output = command
-        .output()
-        .map_err(|error| format!("{}: {error}", shown(command)))?;
+    let output = command.output().map_err(|error| format!("{}: {error}", shown(command)))?;
     if output.status.success() {
         Ok(output.stdout)
     } else {
@@ -62,10 +54,6 @@ pub(crate) fn shown(command: &Command) -> String {
     let program = Path::new(command.get_program());
     let name = program.file_name().unwrap_or(program.as_os_str());
     let mut words = vec![name.to_string_lossy().into_owned()];
-    words.extend(
-        command
-            .get_args()
-            .map(|arg| arg.to_string_lossy().into_owned()),
-    );
+    words.extend(command.get_args().map(|arg| arg.to_string_lossy().into_owned()));
     words.join(" ")
 }

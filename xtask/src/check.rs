@@ -11,23 +11,10 @@ use crate::cargo::{cargo, root, run as call, shown};
 /// One step: its name and the arguments of cargo.
 const STEPS: [(&str, &[&str]); 5] = [
     ("format", &["fmt", "--all", "--check"]),
-    (
-        "lints",
-        &[
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--",
-            "-D",
-            "warnings",
-        ],
-    ),
+    ("lints", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
     ("house style", &["test", "--workspace", "--test", "tidy"]),
     ("tests", &["test", "--workspace"]),
-    (
-        "documentation",
-        &["doc", "--workspace", "--lib", "--no-deps"],
-    ),
+    ("documentation", &["doc", "--workspace", "--lib", "--no-deps"]),
 ];
 
 /// What became of a step.
@@ -66,16 +53,8 @@ fn step(name: &'static str, args: &[&str]) -> Done {
     let start = Instant::now();
     let failure = call(&mut command).err();
     let took = start.elapsed();
-    println!(
-        "== {name}: {} in {}",
-        word(failure.is_some()),
-        seconds(took)
-    );
-    Done {
-        name,
-        took,
-        failure,
-    }
+    println!("== {name}: {} in {}", word(failure.is_some()), seconds(took));
+    Done { name, took, failure }
 }
 
 /// Lets a test run go on to its end, so that one run shows every failing test.
@@ -97,15 +76,8 @@ fn close(done: &[Done], took: Duration) -> Outcome {
         println!("{name:<15} not run");
     }
     println!("{:<15} {:<8} {:>7}", "all", "", seconds(took));
-    let failures: Vec<&str> = done
-        .iter()
-        .filter_map(|step| step.failure.as_deref())
-        .collect();
-    if failures.is_empty() {
-        Ok(())
-    } else {
-        Err(failures.join("\n"))
-    }
+    let failures: Vec<&str> = done.iter().filter_map(|step| step.failure.as_deref()).collect();
+    if failures.is_empty() { Ok(()) } else { Err(failures.join("\n")) }
 }
 
 fn word(failed: bool) -> &'static str {

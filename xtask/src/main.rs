@@ -18,11 +18,7 @@ mod dictionary;
 mod import;
 #[cfg(feature = "train")]
 #[path = "../../cli/src/sample.rs"]
-#[allow(
-    dead_code,
-    unreachable_pub,
-    reason = "the command line's generator, used as it is"
-)]
+#[allow(dead_code, unreachable_pub, reason = "the command line's generator, used as it is")]
 mod sample;
 mod schema;
 mod size;

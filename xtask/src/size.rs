@@ -15,11 +15,7 @@ pub(crate) fn run(args: &[&str]) -> Outcome {
         ["--openssl", levels @ ..] => (true, levels),
         levels => (false, levels),
     };
-    let levels = if levels.is_empty() {
-        &["3", "s"]
-    } else {
-        levels
-    };
+    let levels = if levels.is_empty() { &["3", "s"] } else { levels };
     let root = root();
     let target = std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| root.join("target"), std::path::PathBuf::from);
@@ -37,9 +33,7 @@ pub(crate) fn run(args: &[&str]) -> Outcome {
             .map_err(|error| format!("{}: {error}", library.display()))?
             .len();
         let millions = bytes as f64 / 1e6;
-        lines.push(format!(
-            "opt-level {level:<2} {bytes:>10} bytes ({millions:.2} MB)"
-        ));
+        lines.push(format!("opt-level {level:<2} {bytes:>10} bytes ({millions:.2} MB)"));
     }
     let inside = if openssl { "with" } else { "without" };
     println!("\nthe core as a stripped library of its own, {inside} OpenSSL's libcrypto in it:");

@@ -57,17 +57,11 @@ pub(crate) fn grant(context: &Context<'_>) -> Outcome<Answer> {
     };
     write(&path, &bytes)?;
     let file = path.display().to_string();
-    let values: [(&str, &dyn std::fmt::Display); 3] = [
-        ("device", &device),
-        ("file", &file),
-        ("bytes", &context.words.count(bytes.len() as u64)),
-    ];
+    let values: [(&str, &dyn std::fmt::Display); 3] =
+        [("device", &device), ("file", &file), ("bytes", &context.words.count(bytes.len() as u64))];
     let value = json!({ "file": file, "device": device, "role": context.text("role"),
         "bytes": bytes.len() });
-    Ok(Answer::new(
-        context.words.say("export.granted", &values),
-        value,
-    ))
+    Ok(Answer::new(context.words.say("export.granted", &values), value))
 }
 
 /// Writes a bundle of everything that this device holds.
@@ -84,10 +78,7 @@ pub(crate) fn export(context: &Context<'_>) -> Outcome<Answer> {
         ("bytes", &context.words.count(bytes.len() as u64)),
     ];
     let value = json!({ "file": file, "entries": entries, "bytes": bytes.len() });
-    Ok(Answer::new(
-        context.words.say("export.bundle", &values),
-        value,
-    ))
+    Ok(Answer::new(context.words.say("export.bundle", &values), value))
 }
 
 fn entries(mind: &Mind) -> u64 {
@@ -108,10 +99,8 @@ pub(crate) fn import(context: &Context<'_>) -> Outcome<Answer> {
     bar.finish_and_clear();
     let conflicts = store.stats()?.conflicts;
     let words = context.words;
-    let received: [(&str, &dyn std::fmt::Display); 2] = [
-        ("entries", &words.count(outcome.entries)),
-        ("conflicts", &words.count(conflicts)),
-    ];
+    let received: [(&str, &dyn std::fmt::Display); 2] =
+        [("entries", &words.count(outcome.entries)), ("conflicts", &words.count(conflicts))];
     let mut lines = Vec::new();
     if outcome.joined {
         lines.push(words.get("export.joined").to_owned());

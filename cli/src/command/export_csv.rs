@@ -50,8 +50,7 @@ pub(crate) fn export_csv(context: &Context<'_>) -> Outcome<Answer> {
         let page = store.list(&list)?;
         for record in &page.rows {
             let cells = cells(&store, record, &mut places)?;
-            to.write_record(cells.iter().map(|cell| escape(cell)))
-                .map_err(failed)?;
+            to.write_record(cells.iter().map(|cell| escape(cell))).map_err(failed)?;
             rows += 1;
         }
         match page.next {
@@ -82,10 +81,7 @@ fn finish(context: &Context<'_>, out: Option<&Path>, bytes: &[u8], rows: u64) ->
     let values: [(&str, &dyn std::fmt::Display); 2] =
         [("n", &context.words.count(rows)), ("file", &file)];
     let value = json!({ "rows": rows, "file": file.to_string(), "bytes": bytes.len() });
-    Ok(Answer::new(
-        context.words.say("export.rows", &values),
-        value,
-    ))
+    Ok(Answer::new(context.words.say("export.rows", &values), value))
 }
 
 type Names = HashMap<RecordId, (Option<String>, Option<String>)>;
@@ -106,22 +102,14 @@ fn cells(store: &Tuquan, record: &Record, places: &mut Names) -> Outcome<[String
     if sealed {
         (place, text) = (None, String::new());
     } else if let Some(whole) = store.get(&record.record)? {
-        let mut said = if record.kind == "log_entry" {
-            notes(&whole)
-        } else {
-            timeline(&whole)
-        };
+        let mut said = if record.kind == "log_entry" { notes(&whole) } else { timeline(&whole) };
         if record.kind == "log_entry" && !said.is_empty() {
             text = said.remove(0);
         }
         note = said.join("\n");
     }
     let urgent = record.fields.get("urgent") == Some(&Plain::Bool(true));
-    let priority = if urgent {
-        "urgent".to_owned()
-    } else {
-        field("priority")
-    };
+    let priority = if urgent { "urgent".to_owned() } else { field("priority") };
     Ok([
         record.record.to_string(),
         time::iso(record.when_ms),
@@ -171,11 +159,7 @@ fn timeline(record: &Record) -> Vec<String> {
 
 /// Returns a cell that no spreadsheet takes for a formula.
 pub(crate) fn escape(cell: &str) -> String {
-    if is_escaped(cell) {
-        format!("'{cell}")
-    } else {
-        cell.to_owned()
-    }
+    if is_escaped(cell) { format!("'{cell}") } else { cell.to_owned() }
 }
 
 /// Returns what a cell said before [`escape`].

@@ -16,13 +16,7 @@ pub(crate) fn doctor(context: &Context<'_>) -> Outcome<Answer> {
     let healthy = checked.pages_ok && checked.views_ok && checked.damaged == 0;
     let words = context.words;
     let mut lines = vec![
-        words
-            .get(if healthy {
-                "doctor.healthy"
-            } else {
-                "doctor.damaged"
-            })
-            .to_owned(),
+        words.get(if healthy { "doctor.healthy" } else { "doctor.damaged" }).to_owned(),
         words.say("doctor.entries", &[("n", &words.count(checked.entries))]),
     ];
     let counts = [
@@ -49,11 +43,7 @@ pub(crate) fn stats(context: &Context<'_>) -> Outcome<Answer> {
     let words = context.words;
     let mut lines = Vec::new();
     for (kind, count) in &stats.records {
-        lines.push(format!(
-            "{:>9}  {}",
-            words.count(*count),
-            words.token("record", kind)
-        ));
+        lines.push(format!("{:>9}  {}", words.count(*count), words.token("record", kind)));
     }
     let counts = [
         (stats.entries, "stats.entries"),
@@ -68,12 +58,8 @@ pub(crate) fn stats(context: &Context<'_>) -> Outcome<Answer> {
         lines.push(words.say(key, &[("n", &words.count(count))]));
     }
     lines.push(words.say("stats.hash", &[("hash", &hash)]));
-    let records: serde_json::Map<_, _> = stats
-        .records
-        .iter()
-        .cloned()
-        .map(|(k, n)| (k, json!(n)))
-        .collect();
+    let records: serde_json::Map<_, _> =
+        stats.records.iter().cloned().map(|(k, n)| (k, json!(n))).collect();
     let mut value = json!(stats);
     value["records"] = json!(records);
     value["view_hash"] = json!(hash);

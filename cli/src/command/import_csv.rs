@@ -94,10 +94,7 @@ pub(crate) fn import_csv(context: &Context<'_>) -> Outcome<Answer> {
     if let Some(file) = context.text("report-file") {
         write_report(context, Path::new(file), &tally.refused)?;
     }
-    Ok(Answer::new(
-        text(context, &tally, &map),
-        value(context, &tally, &map),
-    ))
+    Ok(Answer::new(text(context, &tally, &map), value(context, &tally, &map)))
 }
 
 struct Import<'a> {
@@ -190,9 +187,7 @@ impl Import<'_> {
 
     /// A row that this very store exported edits its record; any other is known by its key.
     fn command(&self, draft: Draft, key: String) -> Outcome<Command> {
-        let own = key
-            .strip_prefix(OWN_PREFIX)
-            .and_then(|id| id.parse::<RecordId>().ok());
+        let own = key.strip_prefix(OWN_PREFIX).and_then(|id| id.parse::<RecordId>().ok());
         let Some(record) = own else {
             return Ok(Command::Import { draft, key });
         };
@@ -248,12 +243,7 @@ impl Tally {
 
 /// Takes away what an export put before cells that look like formulas.
 fn take_escapes(row: &mut ImportRow) {
-    let texts = [
-        Some(&mut row.text),
-        row.note.as_mut(),
-        row.place.as_mut(),
-        row.building.as_mut(),
-    ];
+    let texts = [Some(&mut row.text), row.note.as_mut(), row.place.as_mut(), row.building.as_mut()];
     for text in texts.into_iter().flatten() {
         if let Some(plain) = unescape(text) {
             *text = plain.to_owned();
@@ -269,10 +259,8 @@ fn text(context: &Context<'_>, tally: &Tally, map: &str) -> String {
         ("duplicates", &words.count(tally.duplicates)),
         ("rows", &words.count(tally.rows)),
     ];
-    let mut lines = vec![
-        words.say("import.map", &[("map", &map)]),
-        words.say("import.done", &done),
-    ];
+    let mut lines =
+        vec![words.say("import.map", &[("map", &map)]), words.say("import.done", &done)];
     if tally.edited > 0 {
         lines.push(words.say("import.edited", &[("n", &words.count(tally.edited))]));
     }
@@ -322,20 +310,14 @@ fn token(flag: RowFlag) -> String {
 
 fn write_report(context: &Context<'_>, path: &Path, refused: &[Refused]) -> Outcome<()> {
     let words = context.words;
-    let header = [
-        "import.column_line",
-        "import.column_reason",
-        "import.column_detail",
-    ];
+    let header = ["import.column_line", "import.column_reason", "import.column_detail"];
     let mut to = csv::Writer::from_writer(Vec::new());
     let failed = |error: csv::Error| unwritable(path, &error.into());
-    to.write_record(header.map(|key| words.get(key)))
-        .map_err(failed)?;
+    to.write_record(header.map(|key| words.get(key))).map_err(failed)?;
     for row in refused {
         let (line, detail) = (row.line.to_string(), escape(&row.detail));
         let reason = words.token("refusal", row.reason);
-        to.write_record([line.as_str(), reason, &detail])
-            .map_err(failed)?;
+        to.write_record([line.as_str(), reason, &detail]).map_err(failed)?;
     }
     let bytes = to.into_inner().unwrap_or_default();
     let written = File::create(path).and_then(|mut file| file.write_all(&bytes));

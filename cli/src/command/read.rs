@@ -41,14 +41,11 @@ pub(crate) fn list(context: &Context<'_>) -> Outcome<Answer> {
     if let Some(name) = context.text("place") {
         let what = || Failure::not_found(context.words.say("usage.no_place", &[("text", &name)]));
         let id = place::find(&store, name)?.ok_or_else(what)?;
-        list.filter
-            .insert("place".to_owned(), Plain::Text(id.to_string()));
+        list.filter.insert("place".to_owned(), Plain::Text(id.to_string()));
     }
     let page = store.list(&list)?;
     let mut answer = rows(context, &store, &page.rows)?;
-    let next = page
-        .next
-        .map(|next| format!("{}:{}", next.when_ms, next.row));
+    let next = page.next.map(|next| format!("{}:{}", next.when_ms, next.row));
     if let Some(next) = &next {
         let more = context.words.say("list.more", &[("after", next)]);
         answer.text = format!("{}\n{more}", answer.text);
@@ -60,10 +57,7 @@ pub(crate) fn list(context: &Context<'_>) -> Outcome<Answer> {
 fn page_key(text: &str) -> Outcome<PageKey> {
     let parts = text.split_once(':');
     let key = parts.and_then(|(when_ms, row)| {
-        Some(PageKey {
-            when_ms: when_ms.parse().ok()?,
-            row: row.parse().ok()?,
-        })
+        Some(PageKey { when_ms: when_ms.parse().ok()?, row: row.parse().ok()? })
     });
     key.ok_or_else(|| Failure::usage(text))
 }
@@ -122,11 +116,7 @@ pub(crate) fn members(context: &Context<'_>) -> Outcome<Answer> {
             false => "",
         };
         let role = context.words.token("role", &member.role);
-        lines.push(
-            format!("{}  {role}  {this}", member.device)
-                .trim_end()
-                .to_owned(),
-        );
+        lines.push(format!("{}  {role}  {this}", member.device).trim_end().to_owned());
     }
     if lines.is_empty() {
         lines.push(context.words.get("members.none").to_owned());

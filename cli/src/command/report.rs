@@ -88,10 +88,7 @@ fn window(context: &Context<'_>) -> Outcome<Window> {
 fn totals(words: &Words, all: &Figures) -> Vec<String> {
     let spread = |spread: &Option<Spread>| {
         spread.as_ref().map(|spread| {
-            let (median, p90) = (
-                spread.median_min.unsigned_abs(),
-                spread.p90_min.unsigned_abs(),
-            );
+            let (median, p90) = (spread.median_min.unsigned_abs(), spread.p90_min.unsigned_abs());
             let values: [(&str, &dyn Display); 3] = [
                 ("median", &words.count(median)),
                 ("p90", &words.count(p90)),
@@ -122,9 +119,7 @@ fn totals(words: &Words, all: &Figures) -> Vec<String> {
         ("reopened", share(&all.reopened)),
         ("log_lag", lag),
     ];
-    let said = rows
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, value?)));
+    let said = rows.into_iter().filter_map(|(name, value)| Some((name, value?)));
     said.map(|(name, value)| format!("  {}: {value}", words.get(&format!("report.{name}"))))
         .collect()
 }

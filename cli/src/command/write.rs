@@ -45,15 +45,10 @@ pub(crate) fn log(context: &Context<'_>) -> Outcome<Answer> {
     let building = building.or_else(|| building_of(context.text("place")?));
     // A sealed kind takes its building only.
     let sealed = matches!(&category, Plain::Text(token) if crate::import::is_sealed(token));
-    let place = context
-        .text("place")
-        .filter(|_| !sealed || building.is_none());
+    let place = context.text("place").filter(|_| !sealed || building.is_none());
     let at = places.of_event(&store, place, building)?;
     for missing in places.take_missing() {
-        store.apply(
-            tuquan_core::ids::RequestId(crate::system::random()),
-            &missing,
-        )?;
+        store.apply(tuquan_core::ids::RequestId(crate::system::random()), &missing)?;
     }
     let text = context.joined("text");
     let urgent = context.flag("urgent");
@@ -96,18 +91,10 @@ pub(crate) fn note(context: &Context<'_>) -> Outcome<Answer> {
         ]);
         ("timeline", Plain::Parts(parts))
     } else {
-        let field = if record.kind == "handover" {
-            "notes"
-        } else {
-            "note"
-        };
+        let field = if record.kind == "handover" { "notes" } else { "note" };
         (field, Plain::Text(text))
     };
-    let command = Command::Add {
-        record: record.record,
-        field: field.to_owned(),
-        element,
-    };
+    let command = Command::Add { record: record.record, field: field.to_owned(), element };
     apply(context, &store, &command)
 }
 
@@ -136,10 +123,7 @@ fn place(store: &Tuquan, name: &str) -> Outcome<Plain> {
     let mut places = Places::default();
     let id = places.of_event(store, Some(name), building_of(name))?;
     for missing in places.take_missing() {
-        store.apply(
-            tuquan_core::ids::RequestId(crate::system::random()),
-            &missing,
-        )?;
+        store.apply(tuquan_core::ids::RequestId(crate::system::random()), &missing)?;
     }
     Ok(Plain::Text(id.map(|id| id.to_string()).unwrap_or_default()))
 }
@@ -177,17 +161,9 @@ pub(crate) fn assign(context: &Context<'_>) -> Outcome<Answer> {
     };
     let (field, element) = ("assignees".to_owned(), Plain::Text(person));
     let command = if context.flag("remove") {
-        Command::Remove {
-            record,
-            field,
-            element,
-        }
+        Command::Remove { record, field, element }
     } else {
-        Command::Add {
-            record,
-            field,
-            element,
-        }
+        Command::Add { record, field, element }
     };
     apply(context, &store, &command)
 }

@@ -44,12 +44,7 @@ pub(crate) struct Data {
 /// Reads a real log with the map that its header fits.
 pub(crate) fn of_file(words: &Words, path: &Path) -> Outcome<Data> {
     let (reader, _, map) = maps::open(words, path, None)?;
-    let mut data = Data {
-        happenings: Vec::new(),
-        rows: 0,
-        refused: 0,
-        map: Some(map),
-    };
+    let mut data = Data { happenings: Vec::new(), rows: 0, refused: 0, map: Some(map) };
     for row in reader {
         data.rows += 1;
         match row {
@@ -64,11 +59,7 @@ fn of_row(mut row: ImportRow) -> Happening {
     let (place, building) = (row.place.take(), row.building.take());
     // States of another log are not steps that these devices made.
     (row.state, row.outcome) = (None, None);
-    Happening {
-        event: Event::of_row(row, None),
-        place,
-        building,
-    }
+    Happening { event: Event::of_row(row, None), place, building }
 }
 
 /// Makes sample events that end about now.
@@ -76,12 +67,7 @@ pub(crate) fn of_samples(seed: u64, count: usize, now_ms: i64) -> Data {
     let days = i64::try_from(count / EVENTS_A_DAY + 1).unwrap_or(1);
     let events = sample_events(seed, count, now_ms - days * DAY_MS);
     let happenings: Vec<Happening> = events.map(of_sample).collect();
-    Data {
-        rows: happenings.len() as u64,
-        happenings,
-        refused: 0,
-        map: None,
-    }
+    Data { rows: happenings.len() as u64, happenings, refused: 0, map: None }
 }
 
 fn of_sample(sample: SampleEvent) -> Happening {

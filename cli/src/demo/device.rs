@@ -71,12 +71,8 @@ impl Device {
         };
         let card = other.store.bulk(encode)?;
         let granted = Card::decode(&card)?;
-        let answer = self
-            .store
-            .bulk(|replica| replica.grant_bundle(&granted, Role::R2, true))?;
-        other
-            .store
-            .bulk(|replica| replica.import_bundle(&answer, &mut |_, _| {}))?;
+        let answer = self.store.bulk(|replica| replica.grant_bundle(&granted, Role::R2, true))?;
+        other.store.bulk(|replica| replica.import_bundle(&answer, &mut |_, _| {}))?;
         Ok((card.len() + answer.len()) as u64)
     }
 
@@ -142,15 +138,11 @@ impl Device {
 
     /// Gives another device a bundle of everything; returns how many bytes it has.
     pub(crate) fn hand_bundle(&self, other: &Self, file: &Path) -> Outcome<u64> {
-        let made = self
-            .store
-            .bulk(|replica| replica.export_bundle(None, false, LEVEL))?;
+        let made = self.store.bulk(|replica| replica.export_bundle(None, false, LEVEL))?;
         let failed = |error: std::io::Error| crate::failure::unwritable(file, &error);
         std::fs::write(file, &made).map_err(failed)?;
         let read = std::fs::read(file).map_err(failed)?;
-        let outcome = other
-            .store
-            .bulk(|replica| replica.import_bundle(&read, &mut |_, _| {}))?;
+        let outcome = other.store.bulk(|replica| replica.import_bundle(&read, &mut |_, _| {}))?;
         match outcome.refused.into_iter().chain(outcome.truncated).next() {
             Some(error) => Err(error.into()),
             None => Ok(made.len() as u64),

@@ -120,20 +120,12 @@ fn text(
     hashes: &[String],
 ) -> Outcome<String> {
     let store = &played.devices[0].store;
-    let mut lines = vec![
-        words.get("demo.title").to_owned(),
-        source(words, data),
-        String::new(),
-    ];
+    let mut lines = vec![words.get("demo.title").to_owned(), source(words, data), String::new()];
     lines.extend(table(words, &played.measured, store.stats()?.conflicts));
 
     let shower = Shower::new(store, words);
     lines.extend([String::new(), words.get("demo.newest").to_owned()]);
-    let list = List {
-        kind: "incident".to_owned(),
-        limit: SHOWN,
-        ..List::default()
-    };
+    let list = List { kind: "incident".to_owned(), limit: SHOWN, ..List::default() };
     for record in store.list(&list)?.rows {
         lines.push(format!("  {}", shower.line(&record)?));
     }
@@ -146,22 +138,12 @@ fn text(
         }
     }
     lines.extend([String::new(), words.get("demo.counts").to_owned()]);
-    let rows: Vec<(String, u64)> = counts
-        .iter()
-        .map(|(token, n)| (words.token("category", token).to_owned(), *n))
-        .collect();
+    let rows: Vec<(String, u64)> =
+        counts.iter().map(|(token, n)| (words.token("category", token).to_owned(), *n)).collect();
     lines.extend(bars::draw(&rows, |n| words.count(n)));
     let identical = hashes.windows(2).all(|pair| pair[0] == pair[1]);
-    let key = if identical {
-        "demo.identical"
-    } else {
-        "demo.different"
-    };
-    let hash = if identical {
-        hashes[0].clone()
-    } else {
-        hashes.join(" / ")
-    };
+    let key = if identical { "demo.identical" } else { "demo.different" };
+    let hash = if identical { hashes[0].clone() } else { hashes.join(" / ") };
     lines.extend([String::new(), words.say(key, &[("hash", &hash)])]);
     Ok(lines.join("\n"))
 }
@@ -170,11 +152,8 @@ fn source(words: &Words, data: &Data) -> String {
     let Some(map) = &data.map else {
         return words.say("demo.source_sample", &[("rows", &words.count(data.rows))]);
     };
-    let values: [(&str, &dyn Display); 3] = [
-        ("rows", &words.count(data.rows)),
-        ("refused", &words.count(data.refused)),
-        ("map", map),
-    ];
+    let values: [(&str, &dyn Display); 3] =
+        [("rows", &words.count(data.rows)), ("refused", &words.count(data.refused)), ("map", map)];
     words.say("demo.source_file", &values)
 }
 
@@ -184,10 +163,7 @@ fn table(words: &Words, measured: &Measured, conflicts: u64) -> Vec<String> {
         ("demo.edits", words.count(measured.edits)),
         ("demo.conflicts", words.count(conflicts)),
         ("demo.session_bytes", words.count(measured.session.0)),
-        (
-            "demo.bytes_per_event",
-            words.tenths(per_event_tenths(measured)),
-        ),
+        ("demo.bytes_per_event", words.tenths(per_event_tenths(measured))),
         ("demo.bundle_bytes", words.count(measured.bundle_bytes)),
         ("demo.wire_bytes", words.count(measured.wire_bytes)),
         ("demo.log_time", words.tenths(measured.log_ms / 100)),
@@ -204,11 +180,7 @@ fn found(store: &Tuquan, data: &Data) -> Outcome<Option<(String, Vec<Record>)>> 
     let mut candidates = vec!["trom cap".to_owned(), "mat trom".to_owned()];
     candidates.extend(frequent(data));
     for text in candidates {
-        let search = Search {
-            text: text.clone(),
-            limit: HITS_MAX,
-            ..Search::default()
-        };
+        let search = Search { text: text.clone(), limit: HITS_MAX, ..Search::default() };
         let hits = store.search(&search)?;
         if !hits.is_empty() {
             return Ok(Some((text, hits)));
@@ -228,8 +200,6 @@ fn frequent(data: &Data) -> Option<String> {
             }
         }
     }
-    let most = counts
-        .into_iter()
-        .max_by_key(|(word, n)| (*n, std::cmp::Reverse(word.clone())));
+    let most = counts.into_iter().max_by_key(|(word, n)| (*n, std::cmp::Reverse(word.clone())));
     most.map(|(word, _)| word)
 }

@@ -48,10 +48,7 @@ pub(crate) struct Played {
 pub(crate) fn play(words: &Words, data: &Data, folder: &Folder) -> Outcome<Played> {
     let mut a = Device::new(folder, "a")?;
     let (mut b, mut c) = (Device::new(folder, "b")?, Device::new(folder, "c")?);
-    let mut measured = Measured {
-        events: data.happenings.len() as u64,
-        ..Measured::default()
-    };
+    let mut measured = Measured { events: data.happenings.len() as u64, ..Measured::default() };
     a.store.found()?;
     measured.wire_bytes += a.admit(&b)? + a.admit(&c)?;
 
@@ -87,10 +84,7 @@ pub(crate) fn play(words: &Words, data: &Data, folder: &Folder) -> Outcome<Playe
     bar.finish_and_clear();
     measured.merge_ms = elapsed_ms(started);
     measured.wire_bytes += measured.session.0 + measured.bundle_bytes + last;
-    Ok(Played {
-        devices: [a, b, c],
-        measured,
-    })
+    Ok(Played { devices: [a, b, c], measured })
 }
 
 fn elapsed_ms(started: Instant) -> u64 {
@@ -106,9 +100,7 @@ fn edit_both(a: &Device, b: &Device, record: RecordId, turn: usize) -> Outcome<u
         0 => {
             let held = a.store.get(&record)?;
             let held = held.and_then(|record| record.fields.get("category").cloned());
-            let others = CHOICES
-                .iter()
-                .filter(|token| Some(Plain::from(**token)) != held);
+            let others = CHOICES.iter().filter(|token| Some(Plain::from(**token)) != held);
             let others: Vec<&str> = others.copied().take(2).collect();
             for (device, token) in [a, b].into_iter().zip(others) {
                 device.apply(&set(record, "category", Plain::from(token)))?;

@@ -30,11 +30,7 @@ impl Date {
         let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         let month_index = (5 * day_of_year + 2) / 153;
         let day = day_of_year - (153 * month_index + 2) / 5 + 1;
-        let month = if month_index < 10 {
-            month_index + 3
-        } else {
-            month_index - 9
-        };
+        let month = if month_index < 10 { month_index + 3 } else { month_index - 9 };
         let year = year_of_era + era * 400 + i64::from(month <= 2);
         // The era arithmetic keeps every part within its range; the fallbacks are never taken.
         Self {
@@ -86,19 +82,11 @@ pub(super) struct Clock {
 
 impl Clock {
     /// The first moment of a day.
-    pub(super) const MIDNIGHT: Self = Self {
-        hour: 0,
-        minute: 0,
-        second: 0,
-    };
+    pub(super) const MIDNIGHT: Self = Self { hour: 0, minute: 0, second: 0 };
 
     /// Returns the time, or `None` if a day has no such time.
     pub(super) fn new(hour: u32, minute: u32, second: u32) -> Option<Self> {
-        (hour < 24 && minute < 60 && second < 60).then_some(Self {
-            hour,
-            minute,
-            second,
-        })
+        (hour < 24 && minute < 60 && second < 60).then_some(Self { hour, minute, second })
     }
 
     /// Returns the hour, 0 to 23.
@@ -108,10 +96,7 @@ impl Clock {
 
     /// Returns this time in the other half of the day.
     pub(super) const fn other_half(self) -> Self {
-        Self {
-            hour: (self.hour + 12) % 24,
-            ..self
-        }
+        Self { hour: (self.hour + 12) % 24, ..self }
     }
 
     fn ms(self) -> i64 {

@@ -30,10 +30,7 @@ pub(crate) const CATEGORIES: [&str; 18] = [
 
 /// Returns whether rows of this category carry no text and no exact place.
 pub(crate) fn is_sealed(category: &str) -> bool {
-    matches!(
-        category,
-        "wellbeing" | "bullying" | "substance" | "mediation"
-    )
+    matches!(category, "wellbeing" | "bullying" | "substance" | "mediation")
 }
 
 /// Returns the token of the closed list with this spelling.
@@ -69,10 +66,7 @@ impl Rules {
     /// Returns the category of the first matching rule.
     pub(super) fn find(&self, value: &str) -> Option<&'static str> {
         let folded = fold(value);
-        self.0
-            .iter()
-            .find(|(_, patterns)| patterns.match_folded(&folded))
-            .map(|(to, _)| *to)
+        self.0.iter().find(|(_, patterns)| patterns.match_folded(&folded)).map(|(to, _)| *to)
     }
 }
 
@@ -90,10 +84,7 @@ impl Patterns {
             let end = if pattern.ends_with('*') { "" } else { " " };
             format!(" {}{end}", fold(pattern))
         });
-        Self {
-            equals: equals.iter().map(|e| fold(e)).collect(),
-            contains: contains.collect(),
-        }
+        Self { equals: equals.iter().map(|e| fold(e)).collect(), contains: contains.collect() }
     }
 
     /// Returns whether the value matches one of the patterns.
@@ -107,10 +98,7 @@ impl Patterns {
         }
         let padded = format!(" {folded} ");
         self.equals.iter().any(|equal| equal == folded)
-            || self
-                .contains
-                .iter()
-                .any(|part| padded.contains(part.as_str()))
+            || self.contains.iter().any(|part| padded.contains(part.as_str()))
     }
 }
 
@@ -145,11 +133,7 @@ mod tests {
 
     #[test]
     fn a_rule_cannot_lead_out_of_the_closed_list() {
-        let rule = RuleText {
-            to: "opinion".into(),
-            equals: vec![],
-            contains: vec!["x".into()],
-        };
+        let rule = RuleText { to: "opinion".into(), equals: vec![], contains: vec!["x".into()] };
         assert!(Rules::new(&[rule]).is_err());
     }
 }

@@ -24,22 +24,14 @@ pub(super) fn natural_key(
     content: impl FnOnce() -> Vec<String>,
 ) -> (String, bool) {
     let number: Vec<String> = numbers.iter().map(|part| clean(part)).collect();
-    let digits = number
-        .iter()
-        .flat_map(|part| part.chars())
-        .filter(|c| c.is_numeric())
-        .count();
+    let digits = number.iter().flat_map(|part| part.chars()).filter(|c| c.is_numeric()).count();
     let missing = number.iter().all(String::is_empty) || digits < rules.digits_min;
     let prefix = &rules.prefix;
     if missing {
         return (format!("{prefix}:#{}", digest(&content(), 16)), true);
     }
     let number = number.join("|").replace('\n', " ");
-    let number = if number.len() > KEY_BYTES_MAX {
-        digest(&[number], 16)
-    } else {
-        number
-    };
+    let number = if number.len() > KEY_BYTES_MAX { digest(&[number], 16) } else { number };
     if distinct.is_empty() {
         return (format!("{prefix}:{number}"), false);
     }
@@ -62,21 +54,13 @@ mod tests {
     use super::*;
 
     fn key(numbers: &[&str], distinct: &[&str], content: &[&str]) -> (String, bool) {
-        let rules = KeyRules {
-            prefix: "log".into(),
-            digits_min: 3,
-        };
-        natural_key(&rules, numbers, distinct, || {
-            content.iter().map(|c| (*c).into()).collect()
-        })
+        let rules = KeyRules { prefix: "log".into(), digits_min: 3 };
+        natural_key(&rules, numbers, distinct, || content.iter().map(|c| (*c).into()).collect())
     }
 
     #[test]
     fn a_number_is_the_key_whatever_the_content() {
-        assert_eq!(
-            key(&[" CSA   25-002 "], &[], &["a"]),
-            ("log:CSA 25-002".into(), false)
-        );
+        assert_eq!(key(&[" CSA   25-002 "], &[], &["a"]), ("log:CSA 25-002".into(), false));
         assert_eq!(key(&["25-002"], &[], &["a"]), key(&["25-002"], &[], &["b"]));
     }
 

@@ -52,11 +52,7 @@ impl Layout {
 
     /// Returns the columns that carry content, in file order, without repeats.
     pub(super) fn content(&self, with_text: bool) -> Vec<usize> {
-        let closed: [&[usize]; 2] = if with_text {
-            [&self.text, &self.note]
-        } else {
-            [&[], &[]]
-        };
+        let closed: [&[usize]; 2] = if with_text { [&self.text, &self.note] } else { [&[], &[]] };
         let open = [
             &self.key,
             &self.category,
@@ -68,12 +64,8 @@ impl Layout {
             &self.state,
             &self.outcome,
         ];
-        let mut all: Vec<usize> = open
-            .into_iter()
-            .flatten()
-            .chain(closed.into_iter().flatten())
-            .copied()
-            .collect();
+        let mut all: Vec<usize> =
+            open.into_iter().flatten().chain(closed.into_iter().flatten()).copied().collect();
         if !with_text {
             all.retain(|index| !self.text.contains(index) && !self.note.contains(index));
         }
@@ -107,23 +99,12 @@ fn column(name: &str, header: &[String]) -> Result<Option<usize>, ImportError> {
     };
     match found.as_slice() {
         [] if optional => Ok(None),
-        [] => Err(ImportError::MissingColumn {
-            column: name.into(),
-            header: header.to_vec(),
-        }),
+        [] => Err(ImportError::MissingColumn { column: name.into(), header: header.to_vec() }),
         [one] => Ok(Some(*one)),
-        several => Err(ImportError::DuplicateColumn {
-            column: name.into(),
-            count: several.len(),
-        }),
+        several => Err(ImportError::DuplicateColumn { column: name.into(), count: several.len() }),
     }
 }
 
 fn matching(header: &[String], accept: impl Fn(&str) -> bool) -> Vec<usize> {
-    header
-        .iter()
-        .enumerate()
-        .filter(|(_, column)| accept(column))
-        .map(|(i, _)| i)
-        .collect()
+    header.iter().enumerate().filter(|(_, column)| accept(column)).map(|(i, _)| i).collect()
 }

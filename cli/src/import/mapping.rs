@@ -224,10 +224,7 @@ impl MapFile {
             category_rules: Rules::new(&self.category.rule)?,
             category_default,
             urgent: Patterns::new(&self.urgent.equals, &self.urgent.contains),
-            key: KeyRules {
-                prefix: self.key.prefix,
-                digits_min: self.key.digits_min,
-            },
+            key: KeyRules { prefix: self.key.prefix, digits_min: self.key.digits_min },
             building_in_parentheses: self.building_in_parentheses,
             text_joiner: self.text_joiner.unwrap_or_else(|| " / ".into()),
             columns: Columns {
@@ -276,9 +273,7 @@ fn delimiter(name: Option<&str>) -> Result<Option<u8>, String> {
         Some("tab") => Ok(Some(b'\t')),
         Some(one) => match one.as_bytes() {
             [byte] if !matches!(byte, b'"' | b'\r' | b'\n') => Ok(Some(*byte)),
-            _ => Err(format!(
-                "delimiter must be auto, tab or one ASCII character, not {one:?}"
-            )),
+            _ => Err(format!("delimiter must be auto, tab or one ASCII character, not {one:?}")),
         },
     }
 }

@@ -43,12 +43,7 @@ impl ImportReader {
         let mut records = RecordReader::new(source.input, delimiter);
         let header = records.read(COLUMNS_MAX)?.ok_or(ImportError::Empty)?;
         let layout = Layout::new(&mapping.columns, &column_names(&header)?)?;
-        Ok(Self {
-            records,
-            mapping,
-            layout,
-            ended: false,
-        })
+        Ok(Self { records, mapping, layout, ended: false })
     }
 }
 
@@ -69,11 +64,7 @@ impl Iterator for ImportReader {
             Err(error) => {
                 self.ended = true;
                 let detail = error.to_string();
-                Err(RefusedRow {
-                    line,
-                    reason: RefusalReason::Unreadable,
-                    detail,
-                })
+                Err(RefusedRow { line, reason: RefusalReason::Unreadable, detail })
             }
         };
         Some(row)
@@ -84,22 +75,15 @@ fn column_names(header: &RawRecord) -> Result<Vec<String>, ImportError> {
     let problem = if header.unclosed {
         Some("a quote is never closed".to_owned())
     } else if header.field_count > COLUMNS_MAX {
-        Some(format!(
-            "{} columns, at most {COLUMNS_MAX} are read",
-            header.field_count
-        ))
+        Some(format!("{} columns, at most {COLUMNS_MAX} are read", header.field_count))
     } else {
-        header
-            .too_long
-            .map(|column| format!("name of column {column} is too long"))
+        header.too_long.map(|column| format!("name of column {column} is too long"))
     };
     match problem {
         Some(problem) => Err(ImportError::Header(problem)),
         None => {
             let names = header.fields.iter();
-            Ok(names
-                .map(|name| String::from_utf8_lossy(name).trim().to_owned())
-                .collect())
+            Ok(names.map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect())
         }
     }
 }

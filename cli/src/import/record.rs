@@ -42,13 +42,7 @@ impl<R: BufRead> RecordReader<R> {
     /// Starts at the first byte of the input, which must not be a byte order mark.
     pub(super) fn new(input: R, delimiter: u8) -> Self {
         let core = ReaderBuilder::new().delimiter(delimiter).build();
-        Self {
-            input,
-            core,
-            line: 1,
-            after_cr: false,
-            chunk: vec![0; CHUNK_BYTES],
-        }
+        Self { input, core, line: 1, after_cr: false, chunk: vec![0; CHUNK_BYTES] }
     }
 
     /// Returns the physical line that will be read next.
@@ -62,10 +56,7 @@ impl<R: BufRead> RecordReader<R> {
         if !self.skip_blank_lines()? {
             return Ok(None);
         }
-        let mut record = RawRecord {
-            line: self.line,
-            ..RawRecord::default()
-        };
+        let mut record = RawRecord { line: self.line, ..RawRecord::default() };
         let mut field = Vec::new();
         let mut at_end = false;
         loop {
@@ -109,10 +100,7 @@ impl<R: BufRead> RecordReader<R> {
             if buffer.is_empty() {
                 return Ok(false);
             }
-            let blank = buffer
-                .iter()
-                .take_while(|byte| matches!(byte, b'\n' | b'\r'))
-                .count();
+            let blank = buffer.iter().take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
             let more = blank < buffer.len();
             let bytes = buffer.get(..blank).unwrap_or_default();
             count_lines(bytes, &mut self.line, &mut self.after_cr);
@@ -186,10 +174,7 @@ mod tests {
         let text = format!("{},b,c\n1,2\n", "x".repeat(3 * FIELD_BYTES_MAX));
         let mut reader = RecordReader::new(text.as_bytes(), b',');
         let record = reader.read(2).unwrap().unwrap();
-        assert_eq!(
-            (record.too_long, record.field_count, record.fields.len()),
-            (Some(1), 3, 2)
-        );
+        assert_eq!((record.too_long, record.field_count, record.fields.len()), (Some(1), 3, 2));
         assert!(record.fields[0].len() <= FIELD_BYTES_MAX);
         assert_eq!(record.fields[1], b"b");
         assert_eq!(reader.read(2).unwrap().unwrap().line, 2);

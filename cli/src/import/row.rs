@@ -34,14 +34,8 @@ const STATES: [&str; 10] = [
 ];
 
 /// Tokens of how an incident ends.
-const OUTCOMES: [&str; 6] = [
-    "handled_on_spot",
-    "handed_over",
-    "unfounded",
-    "repaired",
-    "agreed",
-    "unsettled",
-];
+const OUTCOMES: [&str; 6] =
+    ["handled_on_spot", "handed_over", "unfounded", "repaired", "agreed", "unsettled"];
 
 type Refusal = (RefusalReason, String);
 
@@ -54,20 +48,11 @@ pub(super) fn build(
     let build = || -> Result<ImportRow, Refusal> {
         check_shape(layout, record)?;
         let (fields, repaired) = decode(mapping, layout, record)?;
-        let mut builder = Builder {
-            mapping,
-            layout,
-            fields,
-            flags: Vec::new(),
-        };
+        let mut builder = Builder { mapping, layout, fields, flags: Vec::new() };
         builder.flag_if(repaired, RowFlag::TextRepaired);
         builder.row(record.line)
     };
-    build().map_err(|(reason, detail)| RefusedRow {
-        line: record.line,
-        reason,
-        detail,
-    })
+    build().map_err(|(reason, detail)| RefusedRow { line: record.line, reason, detail })
 }
 
 fn check_shape(layout: &Layout, record: &RawRecord) -> Result<(), Refusal> {
@@ -81,10 +66,7 @@ fn check_shape(layout: &Layout, record: &RawRecord) -> Result<(), Refusal> {
         let detail = format!("field {field}, lines {} to {last_line}", record.line);
         return Err((FieldTooLong, detail));
     }
-    let detail = format!(
-        "{} fields, the header has {}",
-        record.field_count, layout.width
-    );
+    let detail = format!("{} fields, the header has {}", record.field_count, layout.width);
     match record.field_count.cmp(&layout.width) {
         std::cmp::Ordering::Less => Err((TooFewFields, detail)),
         std::cmp::Ordering::Greater => Err((TooManyFields, detail)),
@@ -155,9 +137,7 @@ impl Builder<'_> {
             let text = self.text(&layout.text, joiner, TEXT_BYTES_MAX);
             (place, text, self.text(&layout.note, joiner, NOTE_BYTES_MAX))
         };
-        let urgent = self
-            .values(&layout.urgent)
-            .any(|value| self.mapping.urgent.matches(value));
+        let urgent = self.values(&layout.urgent).any(|value| self.mapping.urgent.matches(value));
         let state = self.token(&layout.state, &STATES, RowFlag::StateUnknown);
         let outcome = self.token(&layout.outcome, &OUTCOMES, RowFlag::OutcomeUnknown);
         self.flags.sort_unstable();
@@ -182,9 +162,7 @@ impl Builder<'_> {
 
     fn category(&mut self) -> &'static str {
         let rules = &self.mapping.category_rules;
-        let found = self
-            .values(&self.layout.category)
-            .find_map(|value| rules.find(value));
+        let found = self.values(&self.layout.category).find_map(|value| rules.find(value));
         self.flag_if(found.is_none(), RowFlag::CategoryUnknown);
         found.unwrap_or(self.mapping.category_default)
     }
@@ -216,11 +194,7 @@ impl Builder<'_> {
         match reading {
             Reading::At(span) => {
                 self.flag_span(span, reported);
-                Ok(Times {
-                    occurred_ms: Some(span.start.ms),
-                    end_ms: span.end_ms,
-                    reported_ms,
-                })
+                Ok(Times { occurred_ms: Some(span.start.ms), end_ms: span.end_ms, reported_ms })
             }
             Reading::Bad(why) if self.mapping.bad_date == BadDate::Refuse => {
                 Err((RefusalReason::BadDate, why))
@@ -230,20 +204,13 @@ impl Builder<'_> {
                 let Some(moment) = reported else {
                     return Err(match reading {
                         Reading::Bad(why) => (RefusalReason::BadDate, why),
-                        _ => (
-                            RefusalReason::NoTime,
-                            "no time of the event or report".into(),
-                        ),
+                        _ => (RefusalReason::NoTime, "no time of the event or report".into()),
                     });
                 };
                 self.flag_if(bad, RowFlag::BadDateReplaced);
                 self.flag_if(!moment.has_clock, RowFlag::TimeUnknown);
                 self.flags.push(RowFlag::TimeFromReport);
-                Ok(Times {
-                    occurred_ms: reported_ms,
-                    end_ms: None,
-                    reported_ms,
-                })
+                Ok(Times { occurred_ms: reported_ms, end_ms: None, reported_ms })
             }
         }
     }
@@ -274,10 +241,7 @@ impl Builder<'_> {
                 span.start.day > moment.day
             };
             self.flag_if(after, RowFlag::OccurredAfterReported);
-            self.flag_if(
-                span.start.ms > moment.ms + 2 * DAY_MS,
-                RowFlag::DateImplausible,
-            );
+            self.flag_if(span.start.ms > moment.ms + 2 * DAY_MS, RowFlag::DateImplausible);
         }
     }
 
@@ -326,11 +290,8 @@ impl Builder<'_> {
 
     /// Returns the joined, cleaned and masked values; `None` if there are none.
     fn text(&mut self, columns: &[usize], joiner: &str, bytes_max: usize) -> Option<String> {
-        let parts: Vec<String> = self
-            .values(columns)
-            .map(clean)
-            .filter(|part| !part.is_empty())
-            .collect();
+        let parts: Vec<String> =
+            self.values(columns).map(clean).filter(|part| !part.is_empty()).collect();
         let mut text = parts.join(joiner);
         if let Some(masked) = mask(&text) {
             self.flags.push(RowFlag::PersonalDataMasked);
@@ -346,9 +307,7 @@ impl Builder<'_> {
     }
 
     fn all<'a>(&'a self, columns: &'a [usize]) -> impl Iterator<Item = &'a str> {
-        columns
-            .iter()
-            .map(|index| self.fields.get(*index).map_or("", String::as_str))
+        columns.iter().map(|index| self.fields.get(*index).map_or("", String::as_str))
     }
 
     fn flag_if(&mut self, condition: bool, flag: RowFlag) {

@@ -80,18 +80,11 @@ pub(super) fn scan(text: &str, forms: &[Form], order: DateOrder, halves_expected
         '\u{2010}'..='\u{2015}' | '\u{2212}' => '-',
         c => c,
     });
-    let mut scanner = Scanner {
-        text: Cursor {
-            chars: chars.collect(),
-        },
-        found: Found::default(),
-        order,
-    };
+    let mut scanner =
+        Scanner { text: Cursor { chars: chars.collect() }, found: Found::default(), order };
     let mut at = 0;
     while at < scanner.text.chars.len() {
-        let next = forms
-            .iter()
-            .find_map(|form| scanner.try_form(*form, at, halves_expected));
+        let next = forms.iter().find_map(|form| scanner.try_form(*form, at, halves_expected));
         at = next.unwrap_or_else(|| scanner.pass_over(at));
     }
     scanner.found
@@ -120,10 +113,7 @@ impl Scanner {
         let (month, at) = self.text.number(self.text.one_of(at, "-/")?, 1..=2)?;
         let (day, at) = self.text.number(self.text.one_of(at, "-/")?, 1..=2)?;
         self.push_date(Some(year), month, day);
-        let clock_at = self
-            .text
-            .one_of(at, "t")
-            .unwrap_or_else(|| self.text.skip_spaces(at));
+        let clock_at = self.text.one_of(at, "t").unwrap_or_else(|| self.text.skip_spaces(at));
         let Some((hour, next)) = self.text.number(clock_at, 1..=2) else {
             return Some(at);
         };
@@ -153,11 +143,7 @@ impl Scanner {
         };
         let year = self.text.value(at, width);
         let (month, day) = self.ordered(first, second);
-        self.push_date(
-            Some(if width == 2 { full_year(year) } else { year }),
-            month,
-            day,
-        );
+        self.push_date(Some(if width == 2 { full_year(year) } else { year }), month, day);
         Some(at + width)
     }
 
@@ -175,9 +161,7 @@ impl Scanner {
     fn named_month(&mut self, at: usize) -> Option<usize> {
         if let Some((month, next)) = self.text.month_word(at) {
             let (day, next) = self.text.number(self.text.skip_spaces(next), 1..=2)?;
-            let next = self
-                .text
-                .skip_spaces(self.text.one_of(next, ",").unwrap_or(next));
+            let next = self.text.skip_spaces(self.text.one_of(next, ",").unwrap_or(next));
             let (year, next) = self.text.number(next, 4..=4)?;
             self.push_date(Some(year), month, day);
             return Some(next);
@@ -187,9 +171,7 @@ impl Scanner {
         if let Some(next) = self.text.word(next, "thang") {
             let (month, next) = self.text.number(self.text.skip_spaces(next), 1..=2)?;
             let year_at = self.text.skip_spaces(next);
-            let year_at = self
-                .text
-                .skip_spaces(self.text.word(year_at, "nam").unwrap_or(year_at));
+            let year_at = self.text.skip_spaces(self.text.word(year_at, "nam").unwrap_or(year_at));
             let year = self.text.number(year_at, 4..=4);
             self.push_date(year.map(|(year, _)| year), month, day);
             return Some(year.map_or(next, |(_, next)| next));
@@ -212,11 +194,7 @@ impl Scanner {
             None if (1..=4).contains(&run) => {
                 let (afternoon, next) = self.text.half(at + run)?;
                 let value = self.text.value::<u32>(at, run);
-                let (hour, minute) = if run > 2 {
-                    (value / 100, value % 100)
-                } else {
-                    (value, 0)
-                };
+                let (hour, minute) = if run > 2 { (value / 100, value % 100) } else { (value, 0) };
                 (hour, minute, 0, afternoon, next)
             }
             None => return None,
@@ -235,20 +213,14 @@ impl Scanner {
         let (hour, next) = self.text.number(at, 1..=2)?;
         let (minute, second, next) = self.minutes(next).or_else(|| {
             let next = self.text.skip_spaces(next);
-            let next = self
-                .text
-                .word(next, "gio")
-                .or_else(|| self.text.one_of(next, "hg"))?;
+            let next = self.text.word(next, "gio").or_else(|| self.text.one_of(next, "hg"))?;
             let minute = self.text.number(self.text.skip_spaces(next), 1..=2);
             // `16h 17/5` is an hour and then a date.
             let minute =
                 minute.filter(|(_, next)| !matches!(self.text.peek(*next), Some('/' | '.')));
             Some(minute.map_or((0, 0, next), |(minute, next)| (minute, 0, next)))
         })?;
-        self.push_clock(
-            Clock::new(hour, minute, second),
-            halves_expected && hour <= 12,
-        );
+        self.push_clock(Clock::new(hour, minute, second), halves_expected && hour <= 12);
         Some(next)
     }
 
@@ -258,17 +230,11 @@ impl Scanner {
         let start = self.text.skip_spaces(colon);
         let (minute, next) = self.text.number(start, 1..=2)?;
         self.found.odd |= next - start == 1;
-        let seconds = self
-            .text
-            .one_of(next, ":")
-            .and_then(|at| self.text.number(at, 2..=2));
+        let seconds = self.text.one_of(next, ":").and_then(|at| self.text.number(at, 2..=2));
         let Some((second, next)) = seconds else {
             return Some((minute, 0, next));
         };
-        let fraction = self
-            .text
-            .one_of(next, ".")
-            .map(|at| at + self.text.digits(at));
+        let fraction = self.text.one_of(next, ".").map(|at| at + self.text.digits(at));
         Some((minute, second, fraction.unwrap_or(next)))
     }
 
@@ -278,19 +244,13 @@ impl Scanner {
             self.found.offset_min = Some(0);
             return Some(next);
         }
-        let sign = if self.text.one_of(at, "-").is_some() {
-            -1
-        } else {
-            1
-        };
+        let sign = if self.text.one_of(at, "-").is_some() { -1 } else { 1 };
         let at = self.text.one_of(at, "+-")?;
         let run = self.text.digits(at);
         let (hours, minutes, next) = match (run, self.text.peek(at + run)) {
-            (2, Some(':')) if self.text.digits(at + 3) == 2 => (
-                self.text.value::<i32>(at, 2),
-                self.text.value(at + 3, 2),
-                at + 5,
-            ),
+            (2, Some(':')) if self.text.digits(at + 3) == 2 => {
+                (self.text.value::<i32>(at, 2), self.text.value(at + 3, 2), at + 5)
+            }
             (4, _) => (self.text.value(at, 2), self.text.value(at + 2, 2), at + 4),
             (1 | 2, _) => (self.text.value(at, run), 0, at + run),
             _ => return None,
@@ -304,14 +264,7 @@ impl Scanner {
         let c = self.text.chars[at];
         if c.is_numeric() {
             self.found.unread_digits = true;
-            return at
-                + self
-                    .text
-                    .chars
-                    .iter()
-                    .skip(at)
-                    .take_while(|c| c.is_numeric())
-                    .count();
+            return at + self.text.chars.iter().skip(at).take_while(|c| c.is_numeric()).count();
         }
         if !c.is_alphabetic() {
             return at + 1;
@@ -319,13 +272,7 @@ impl Scanner {
         // `to10/11/18` lacks a space; in any other word a digit is part of it.
         let only_letters = self.text.word(at, "to").is_some();
         let in_word = |c: &&char| c.is_alphabetic() || (!only_letters && c.is_numeric());
-        let word: String = self
-            .text
-            .chars
-            .iter()
-            .skip(at)
-            .take_while(in_word)
-            .collect();
+        let word: String = self.text.chars.iter().skip(at).take_while(in_word).collect();
         let end = at + word.chars().count();
         match word.as_str() {
             "gmt" | "utc" => return self.offset(end).unwrap_or(end),
@@ -347,10 +294,7 @@ impl Scanner {
 
     fn push_clock(&mut self, clock: Option<Clock>, half_missing: bool) {
         match clock {
-            Some(clock) => self.found.clocks.push(FoundClock {
-                clock,
-                half_missing,
-            }),
+            Some(clock) => self.found.clocks.push(FoundClock { clock, half_missing }),
             None => self.found.impossible = true,
         }
     }
@@ -364,9 +308,5 @@ impl Scanner {
 }
 
 fn full_year(two_digits: i32) -> i32 {
-    if two_digits < 70 {
-        2000 + two_digits
-    } else {
-        1900 + two_digits
-    }
+    if two_digits < 70 { 2000 + two_digits } else { 1900 + two_digits }
 }

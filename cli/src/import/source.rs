@@ -30,11 +30,8 @@ impl Source {
         let (magic, _) = take(&mut input, 2)?;
         let packed = magic == [0x1f, 0x8b];
         let whole = Cursor::new(magic).chain(input);
-        let mut plain: Box<dyn Read> = if packed {
-            Box::new(MultiGzDecoder::new(whole))
-        } else {
-            Box::new(whole)
-        };
+        let mut plain: Box<dyn Read> =
+            if packed { Box::new(MultiGzDecoder::new(whole)) } else { Box::new(whole) };
         let (mut head, broken) = take(&mut plain, SNIFF_BYTES)?;
         if head.starts_with(&[0xff, 0xfe]) || head.starts_with(&[0xfe, 0xff]) {
             return Err(ImportError::Utf16);
@@ -50,19 +47,12 @@ impl Source {
             None => plain,
         };
         let input: Box<dyn Read> = Box::new(Cursor::new(head.clone()).chain(rest));
-        Ok(Self {
-            input: BufReader::with_capacity(32 * 1024, input),
-            head,
-        })
+        Ok(Self { input: BufReader::with_capacity(32 * 1024, input), head })
     }
 
     /// Returns the delimiter that the header uses most; a comma if it uses none.
     pub(super) fn delimiter(&self) -> u8 {
-        let start = self
-            .head
-            .iter()
-            .position(|byte| !matches!(byte, b'\r' | b'\n'))
-            .unwrap_or(0);
+        let start = self.head.iter().position(|byte| !matches!(byte, b'\r' | b'\n')).unwrap_or(0);
         let mut counts = [(b',', 0_usize), (b';', 0), (b'\t', 0), (b'|', 0)];
         let mut quoted = false;
         for byte in self.head.iter().skip(start) {

@@ -53,28 +53,17 @@ fn one(csv: &str) -> ImportRow {
 }
 
 fn refusal(row: &Row) -> Option<(u64, RefusalReason)> {
-    row.as_ref()
-        .err()
-        .map(|refused| (refused.line, refused.reason))
+    row.as_ref().err().map(|refused| (refused.line, refused.reason))
 }
 
 #[test]
 fn a_clean_row_keeps_every_part() {
     let row = one("7,17/5/2023,22:30,17/5/2023 22:45,Ồn ào,A1,Tầng 3,hát to\n");
-    assert_eq!(
-        (row.line, row.key.as_str(), row.category),
-        (2, "t:7", "noise")
-    );
+    assert_eq!((row.line, row.key.as_str(), row.category), (2, "t:7", "noise"));
     assert_eq!(row.t_occ_ms, Some(1_684_337_400_000));
     assert_eq!(row.t_reported_ms, Some(1_684_338_300_000));
-    assert_eq!(
-        (row.building.as_deref(), row.place.as_deref()),
-        (Some("A1"), Some("Tầng 3"))
-    );
-    assert_eq!(
-        (row.text.as_str(), row.note, row.urgent),
-        ("hát to", None, false)
-    );
+    assert_eq!((row.building.as_deref(), row.place.as_deref()), (Some("A1"), Some("Tầng 3")));
+    assert_eq!((row.text.as_str(), row.note, row.urgent), ("hát to", None, false));
     assert_eq!(row.flags, []);
 }
 
@@ -82,17 +71,8 @@ fn a_clean_row_keeps_every_part() {
 fn bom_crlf_quoted_line_breaks_and_other_delimiters_are_read() {
     for delimiter in [",", ";", "\t", "|"] {
         let header = HEADER.replace(',', delimiter).replace('\n', "\r\n");
-        let fields = [
-            "7",
-            "17/5/2023",
-            "22:30",
-            "",
-            "ồn",
-            "A1",
-            "",
-            "\"một\r\nhai\"\r\n",
-        ]
-        .join(delimiter);
+        let fields =
+            ["7", "17/5/2023", "22:30", "", "ồn", "A1", "", "\"một\r\nhai\"\r\n"].join(delimiter);
         let csv = format!("\u{feff}{header}{fields}\r\n{fields}");
         let rows = import(MAP, csv).unwrap();
         let lines: Vec<u64> = rows.iter().map(|row| row.as_ref().unwrap().line).collect();
@@ -136,10 +116,7 @@ fn broken_utf8_is_refused_unless_the_map_allows_repair() {
     let csv = [HEADER.as_bytes(), b"1,17/5/2023,,,x,A1,,caf\xe9\n"].concat();
     let strict = import(MAP, csv.clone()).unwrap();
     assert_eq!(refusal(&strict[0]), Some((2, RefusalReason::NotUtf8)));
-    let lossy = import(&format!("encoding = \"lossy\"\n{MAP}"), csv)
-        .unwrap()
-        .remove(0)
-        .unwrap();
+    let lossy = import(&format!("encoding = \"lossy\"\n{MAP}"), csv).unwrap().remove(0).unwrap();
     assert_eq!(lossy.text, "caf\u{fffd}");
     assert!(lossy.flags.contains(&RowFlag::TextRepaired));
 }
@@ -150,11 +127,7 @@ fn a_missing_date_takes_the_report_and_says_so() {
     assert_eq!(row.t_occ_ms, row.t_reported_ms);
     assert_eq!(row.flags, [RowFlag::TimeFromReport]);
     let row = one("1,Unknown,,17/5/2023,ồn,,,a\n");
-    let wanted = [
-        RowFlag::TimeUnknown,
-        RowFlag::TimeFromReport,
-        RowFlag::PlaceMissing,
-    ];
+    let wanted = [RowFlag::TimeUnknown, RowFlag::TimeFromReport, RowFlag::PlaceMissing];
     assert_eq!(row.flags, wanted);
 }
 
@@ -163,32 +136,20 @@ fn a_bad_date_takes_the_report_when_the_map_says_so() {
     let map = MAP.replace("[category]", "bad_date = \"use_reported\"\n[category]");
     let csv = format!("{HEADER}1,31/2/2023,,17/5/2023,ồn,A1,,a\n2,31/2/2023,,,ồn,A1,,a\n");
     let rows = import(&map, csv).unwrap();
-    assert!(
-        rows[0]
-            .as_ref()
-            .unwrap()
-            .flags
-            .contains(&RowFlag::BadDateReplaced)
-    );
+    assert!(rows[0].as_ref().unwrap().flags.contains(&RowFlag::BadDateReplaced));
     assert_eq!(refusal(&rows[1]), Some((3, RefusalReason::BadDate)));
 }
 
 #[test]
 fn an_event_after_its_report_is_kept_and_flagged() {
     let row = one("1,25/5/2023,10:00,17/5/2023 22:45,ồn,A1,,a\n");
-    assert_eq!(
-        row.flags,
-        [RowFlag::DateImplausible, RowFlag::OccurredAfterReported]
-    );
+    assert_eq!(row.flags, [RowFlag::DateImplausible, RowFlag::OccurredAfterReported]);
 }
 
 #[test]
 fn a_sealed_row_keeps_category_building_and_times_only() {
     let row = one("1,17/5/2023,22:00,,say RƯỢU,A1,Phòng 301,bạn ấy say\n");
-    assert_eq!(
-        (row.category, row.building.as_deref()),
-        ("substance", Some("A1"))
-    );
+    assert_eq!((row.category, row.building.as_deref()), ("substance", Some("A1")));
     assert_eq!((row.place, row.text.as_str(), row.note), (None, "", None));
     assert!(row.flags.contains(&RowFlag::SealedTextWithheld));
     let other = one(",17/5/2023,22:00,,say rượu,A1,Phòng 301,một\n");
@@ -229,40 +190,18 @@ fn required_parts_are_required() {
 #[test]
 fn a_header_that_does_not_fit_is_one_error_for_the_file() {
     let error = import(MAP, "no,day,hour\n1,2,3\n").err().unwrap();
-    let ImportError::MissingColumn { column, header } = error else {
-        panic!("{error}")
-    };
+    let ImportError::MissingColumn { column, header } = error else { panic!("{error}") };
     assert_eq!((column.as_str(), header.len()), ("kind", 3));
     let twice = import(MAP, HEADER.replace("room", "house"));
     assert!(matches!(twice, Err(ImportError::MissingColumn { .. })));
     let twice = import(MAP, HEADER.replace("room", "room,text"));
-    assert!(matches!(
-        twice,
-        Err(ImportError::DuplicateColumn { count: 2, .. })
-    ));
-    assert_eq!(
-        import(MAP, HEADER.replace("room", "room,x,x"))
-            .unwrap()
-            .len(),
-        0
-    );
+    assert!(matches!(twice, Err(ImportError::DuplicateColumn { count: 2, .. })));
+    assert_eq!(import(MAP, HEADER.replace("room", "room,x,x")).unwrap().len(), 0);
     assert!(matches!(import(MAP, ""), Err(ImportError::Empty)));
-    assert!(matches!(
-        import(MAP, "\u{feff}\r\n\r\n"),
-        Err(ImportError::Empty)
-    ));
-    assert!(matches!(
-        import(MAP, b"\xff\xfen\0".as_slice()),
-        Err(ImportError::Utf16)
-    ));
-    assert!(matches!(
-        import(MAP, ",".repeat(5_000)),
-        Err(ImportError::Header(_))
-    ));
-    assert!(matches!(
-        import(MAP, "no,\"day"),
-        Err(ImportError::Header(_))
-    ));
+    assert!(matches!(import(MAP, "\u{feff}\r\n\r\n"), Err(ImportError::Empty)));
+    assert!(matches!(import(MAP, b"\xff\xfen\0".as_slice()), Err(ImportError::Utf16)));
+    assert!(matches!(import(MAP, ",".repeat(5_000)), Err(ImportError::Header(_))));
+    assert!(matches!(import(MAP, "no,\"day"), Err(ImportError::Header(_))));
 }
 
 #[test]
@@ -271,16 +210,10 @@ fn a_map_with_an_unknown_word_is_refused() {
         ("to = \"noise\"", "to = \"opinion\""),
         ("[key]", "author = [\"x\"]\n[key]"),
         ("date_order = \"dmy\"", "date_order = \"ymd\""),
-        (
-            "date_order = \"dmy\"",
-            "date_order = \"dmy\"\noffset = \"7\"",
-        ),
+        ("date_order = \"dmy\"", "date_order = \"dmy\"\noffset = \"7\""),
         ("prefix = \"t\"", "prefix = \"\""),
     ] {
-        assert!(matches!(
-            Mapping::parse(&MAP.replace(from, to)),
-            Err(ImportError::Mapping(_))
-        ));
+        assert!(matches!(Mapping::parse(&MAP.replace(from, to)), Err(ImportError::Mapping(_))));
     }
 }
 
@@ -296,10 +229,7 @@ fn gzip_is_read_and_a_damaged_archive_ends_with_a_refusal() {
     assert_eq!(import(MAP, packed.clone()).unwrap().len(), 20_000);
     let cut = import(MAP, packed[..packed.len() / 2].to_vec()).unwrap();
     let (last, before) = cut.split_last().unwrap();
-    assert_eq!(
-        refusal(last).map(|(_, reason)| reason),
-        Some(RefusalReason::Unreadable)
-    );
+    assert_eq!(refusal(last).map(|(_, reason)| reason), Some(RefusalReason::Unreadable));
     assert!(before.len() > 1_000 && before.iter().all(Result::is_ok));
 }
 
@@ -318,10 +248,7 @@ fn the_vietnamese_sheet_and_our_own_export_are_read() {
                   B2-2,2026-11-05T22:30:00+07:00,rumour,B2,x,,,\n";
     let rows = import(include_str!("../../maps/tuquan.toml"), export).unwrap();
     let row = rows[0].as_ref().unwrap();
-    assert_eq!(
-        (row.category, row.urgent, row.state),
-        ("hazard", true, Some("closed"))
-    );
+    assert_eq!((row.category, row.urgent, row.state), ("hazard", true, Some("closed")));
     assert_eq!(refusal(&rows[1]), Some((3, RefusalReason::MissingRequired)));
 }
 
@@ -352,14 +279,8 @@ fn the_public_logs_import_without_loss() {
     };
     let logs = [
         ("ucsd_police_log.csv", include_str!("../../maps/ucsd.toml")),
-        (
-            "uchicago_police_log.csv.gz",
-            include_str!("../../maps/uchicago.toml"),
-        ),
-        (
-            "montgomery_911_calls.csv.gz",
-            include_str!("../../maps/montgomery.toml"),
-        ),
+        ("uchicago_police_log.csv.gz", include_str!("../../maps/uchicago.toml")),
+        ("montgomery_911_calls.csv.gz", include_str!("../../maps/montgomery.toml")),
     ];
     for (name, map) in logs {
         let tally = Tally::new(&folder.join(name), Mapping::parse(map).unwrap());
@@ -368,15 +289,8 @@ fn the_public_logs_import_without_loss() {
         let refused: usize = tally.refused.values().sum();
         assert_eq!(tally.imported + refused, records, "{name}");
         assert!(share(refused, records) < 0.03, "{name}: {refused} refused");
-        let unknown = tally
-            .flags
-            .get(&RowFlag::CategoryUnknown)
-            .copied()
-            .unwrap_or(0);
-        assert!(
-            share(unknown, tally.imported) < 0.05,
-            "{name}: {unknown} of no known category"
-        );
+        let unknown = tally.flags.get(&RowFlag::CategoryUnknown).copied().unwrap_or(0);
+        assert!(share(unknown, tally.imported) < 0.05, "{name}: {unknown} of no known category");
     }
 }
 
@@ -426,10 +340,7 @@ impl Tally {
 fn data_folder() -> Option<PathBuf> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
     let folder = std::env::var_os("TUQUAN_DATA_DIR").map_or(beside, PathBuf::from);
-    folder
-        .join("ucsd_police_log.csv")
-        .is_file()
-        .then_some(folder)
+    folder.join("ucsd_police_log.csv").is_file().then_some(folder)
 }
 
 fn count_records(path: &Path) -> usize {
@@ -439,11 +350,7 @@ fn count_records(path: &Path) -> usize {
     } else {
         Box::new(file)
     };
-    csv::ReaderBuilder::new()
-        .flexible(true)
-        .from_reader(input)
-        .byte_records()
-        .count()
+    csv::ReaderBuilder::new().flexible(true).from_reader(input).byte_records().count()
 }
 
 #[allow(clippy::cast_precision_loss, reason = "counts of a test")]

@@ -51,13 +51,7 @@ pub(super) fn fold(text: &str) -> String {
 /// Yields lower-case characters without accents; punctuation stays.
 pub(super) fn flatten(text: &str) -> impl Iterator<Item = char> + '_ {
     text.nfkc()
-        .map(|c| {
-            if matches!(c, 'đ' | 'Đ' | 'ð' | 'Ð' | 'ɖ' | 'Ɖ') {
-                'd'
-            } else {
-                c
-            }
-        })
+        .map(|c| if matches!(c, 'đ' | 'Đ' | 'ð' | 'Ð' | 'ɖ' | 'Ɖ') { 'd' } else { c })
         .nfd()
         .filter(|c| !is_combining_mark(*c))
         .flat_map(char::to_lowercase)
@@ -96,9 +90,7 @@ pub(crate) fn mask(text: &str) -> Option<String> {
 }
 
 fn personal_number(chars: &[char], start: usize) -> Option<usize> {
-    phone(chars, start)
-        .or_else(|| identity(chars, start))
-        .or_else(|| plate(chars, start))
+    phone(chars, start).or_else(|| identity(chars, start)).or_else(|| plate(chars, start))
 }
 
 /// `(\+?84|0)[35789]\d{8}` with single spaces, dots or dashes allowed between the digits.
@@ -118,9 +110,7 @@ fn phone(chars: &[char], start: usize) -> Option<usize> {
             return None;
         }
     }
-    let local = digits
-        .strip_prefix("84")
-        .or_else(|| digits.strip_prefix('0'))?;
+    let local = digits.strip_prefix("84").or_else(|| digits.strip_prefix('0'))?;
     let mobile = local.len() == 9 && local.starts_with(['3', '5', '7', '8', '9']);
     mobile.then_some(end)
 }
@@ -128,9 +118,7 @@ fn phone(chars: &[char], start: usize) -> Option<usize> {
 /// `\b(\d{9}|\d{12})\b`
 fn identity(chars: &[char], start: usize) -> Option<usize> {
     let count = digit_run(chars, start);
-    let closed = chars
-        .get(start + count)
-        .is_none_or(|c| !c.is_alphanumeric());
+    let closed = chars.get(start + count).is_none_or(|c| !c.is_alphanumeric());
     (matches!(count, 9 | 12) && closed).then_some(start + count)
 }
 
@@ -156,11 +144,7 @@ fn plate(chars: &[char], start: usize) -> Option<usize> {
 }
 
 fn digit_run(chars: &[char], start: usize) -> usize {
-    chars
-        .iter()
-        .skip(start)
-        .take_while(|c| c.is_ascii_digit())
-        .count()
+    chars.iter().skip(start).take_while(|c| c.is_ascii_digit()).count()
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -195,22 +179,11 @@ mod tests {
 
     #[test]
     fn personal_numbers_are_masked_and_other_numbers_stay() {
-        for secret in [
-            "0912345678",
-            "+84 912 345 678",
-            "012345678901",
-            "29B1-123.45",
-            "30A12345",
-        ] {
+        for secret in ["0912345678", "+84 912 345 678", "012345678901", "29B1-123.45", "30A12345"] {
             let masked = mask(&format!("thấy {secret} ở cổng")).unwrap();
             assert_eq!(masked, "thấy […] ở cổng", "{secret}");
         }
-        for harmless in [
-            "phòng 301",
-            "2.365 lượt",
-            "23/11/2025 10:05",
-            "case 2511230001",
-        ] {
+        for harmless in ["phòng 301", "2.365 lượt", "23/11/2025 10:05", "case 2511230001"] {
             assert_eq!(mask(harmless), None, "{harmless}");
         }
     }

@@ -79,10 +79,7 @@ pub(crate) fn read_moment(text: &str, now_ms: i64, offset_min: i32) -> Option<i6
         year_max: 2100,
         year: None,
     };
-    let context = Context {
-        day: Some(Date::of_ms(now_ms, offset_min)),
-        offset_min: None,
-    };
+    let context = Context { day: Some(Date::of_ms(now_ms, offset_min)), offset_min: None };
     match read(text, &rules, context) {
         Reading::At(span) => Some(span.start.ms),
         _ => None,
@@ -104,11 +101,7 @@ pub(super) fn read(text: &str, rules: &TimeRules, context: Context) -> Reading {
     }
     if found.dates.is_empty() && (found.clocks.is_empty() || context.day.is_none()) {
         let nothing = !found.unread_digits && !found.other_words && found.clocks.is_empty();
-        return if found.unknown || nothing {
-            Reading::Unknown
-        } else {
-            bad("not a date")
-        };
+        return if found.unknown || nothing { Reading::Unknown } else { bad("not a date") };
     }
     if found.unread_digits {
         return bad("digits that are no date");
@@ -129,11 +122,7 @@ fn days(
     };
     let written = dates.iter().find_map(|date| date.year);
     let resolve = |date: &FoundDate| {
-        let year = date
-            .year
-            .or(written)
-            .or_else(|| context_year(*date, context))
-            .or(rules.year);
+        let year = date.year.or(written).or_else(|| context_year(*date, context)).or(rules.year);
         let year = year.ok_or("no year")?;
         if !(rules.year_min..=rules.year_max).contains(&year) {
             return Err("year out of range");
@@ -148,18 +137,11 @@ fn context_year(date: FoundDate, context: Context) -> Option<i32> {
     let reported = context.day?;
     let same = Date::new(reported.year(), date.month, date.day);
     let later = same.is_none_or(|day| day > reported.next());
-    Some(if later {
-        reported.year() - 1
-    } else {
-        reported.year()
-    })
+    Some(if later { reported.year() - 1 } else { reported.year() })
 }
 
 fn span(found: &Found, first: Date, last: Date, rules: &TimeRules, context: Context) -> Span {
-    let offset_min = found
-        .offset_min
-        .or(context.offset_min)
-        .unwrap_or(rules.offset_min);
+    let offset_min = found.offset_min.or(context.offset_min).unwrap_or(rules.offset_min);
     let (start_clock, end_clock) = clocks(&found.clocks, first == last);
     let start_ms = first.at(start_clock.unwrap_or(Clock::MIDNIGHT), offset_min);
     let end_ms = match end_clock.or(start_clock) {
@@ -201,18 +183,10 @@ fn clocks(found: &[FoundClock], same_day: bool) -> (Option<Clock>, Option<Clock>
     if first.half_missing && !last.half_missing {
         let borrowed = borrow(end, start);
         // `11:00 to 1:15 PM` starts in the morning.
-        start = if same_day && borrowed > end {
-            start
-        } else {
-            borrowed
-        };
+        start = if same_day && borrowed > end { start } else { borrowed };
     } else if last.half_missing && !first.half_missing {
         let borrowed = borrow(start, end);
-        end = if same_day && borrowed < start {
-            borrowed.other_half()
-        } else {
-            borrowed
-        };
+        end = if same_day && borrowed < start { borrowed.other_half() } else { borrowed };
     }
     (Some(start), Some(end))
 }
@@ -236,10 +210,7 @@ mod tests {
 
     /// Writes a reading as `start|end|marks` so that a table can show it.
     fn shown(text: &str, order: DateOrder) -> String {
-        let context = Context {
-            day: Date::new(2023, 6, 15),
-            offset_min: None,
-        };
+        let context = Context { day: Date::new(2023, 6, 15), offset_min: None };
         let iso = |ms: i64| {
             let minutes = ms.rem_euclid(86_400_000) / 60_000;
             let day = Date::of_ms(ms, 0);
@@ -249,12 +220,7 @@ mod tests {
                 .filter(|part| !part.is_empty())
                 .map(|part| format!("{part:0>2}"))
                 .collect();
-            format!(
-                "{} {:02}:{:02}",
-                parts.join("-"),
-                minutes / 60,
-                minutes % 60
-            )
+            format!("{} {:02}:{:02}", parts.join("-"), minutes / 60, minutes % 60)
         };
         match read(text, &rules(order), context) {
             Reading::At(span) => {
@@ -264,11 +230,8 @@ mod tests {
                     (span.reversed, "reversed"),
                     (span.day_from_context, "context"),
                 ];
-                let marks: Vec<&str> = marks
-                    .iter()
-                    .filter(|(set, _)| *set)
-                    .map(|(_, name)| *name)
-                    .collect();
+                let marks: Vec<&str> =
+                    marks.iter().filter(|(set, _)| *set).map(|(_, name)| *name).collect();
                 let end = span.end_ms.map(iso).unwrap_or_default();
                 format!("{}|{end}|{}", iso(span.start.ms), marks.join(" "))
             }
@@ -284,52 +247,22 @@ mod tests {
             ("11/23/2025", "2025-11-23 00:00||day"),
             ("4/29/26 12:18 AM", "2026-04-29 00:18||"),
             ("4/29/26 12:18PM", "2026-04-29 12:18||"),
-            (
-                "1/2/2026 2:00 AM - 7:00 AM",
-                "2026-01-02 02:00|2026-01-02 07:00|",
-            ),
-            (
-                "1/2/2026 8:20AM\u{2010}9:50PM",
-                "2026-01-02 08:20|2026-01-02 21:50|",
-            ),
-            (
-                "1/2/2026 11:00 PM - 1:00 AM",
-                "2026-01-02 23:00|2026-01-03 01:00|",
-            ),
+            ("1/2/2026 2:00 AM - 7:00 AM", "2026-01-02 02:00|2026-01-02 07:00|"),
+            ("1/2/2026 8:20AM\u{2010}9:50PM", "2026-01-02 08:20|2026-01-02 21:50|"),
+            ("1/2/2026 11:00 PM - 1:00 AM", "2026-01-02 23:00|2026-01-03 01:00|"),
             ("1/2/2026 17:15 PM", "2026-01-02 17:15||odd"),
             ("1/2/2026 12:0 AM", "2026-01-02 00:00||odd"),
             ("1/2/2026 Unknown", "2026-01-02 00:00||day"),
-            (
-                "4/21/26 to 4/22/26 11:30 PM to 9:10 AM",
-                "2026-04-21 23:30|2026-04-22 09:10|",
-            ),
-            (
-                "4/16/24 1:00 PM to 4/18/24 6:40 AM",
-                "2024-04-16 13:00|2024-04-18 06:40|",
-            ),
-            (
-                "4/22/26 to 4/21/26 1:00 PM to 2:00 PM",
-                "2026-04-22 13:00||reversed",
-            ),
-            (
-                "1/1/26 to1/3/26 9:00 PM to9:30 PM",
-                "2026-01-01 21:00|2026-01-03 21:30|",
-            ),
+            ("4/21/26 to 4/22/26 11:30 PM to 9:10 AM", "2026-04-21 23:30|2026-04-22 09:10|"),
+            ("4/16/24 1:00 PM to 4/18/24 6:40 AM", "2024-04-16 13:00|2024-04-18 06:40|"),
+            ("4/22/26 to 4/21/26 1:00 PM to 2:00 PM", "2026-04-22 13:00||reversed"),
+            ("1/1/26 to1/3/26 9:00 PM to9:30 PM", "2026-01-01 21:00|2026-01-03 21:30|"),
             ("8/17/2512:15 PM", "2025-08-17 12:15||"),
-            (
-                "10/4/25 6:30 to 7:00 PM",
-                "2025-10-04 18:30|2025-10-04 19:00|odd",
-            ),
-            (
-                "10/4/25 11:00 to 1:15 PM",
-                "2025-10-04 11:00|2025-10-04 13:15|odd",
-            ),
+            ("10/4/25 6:30 to 7:00 PM", "2025-10-04 18:30|2025-10-04 19:00|odd"),
+            ("10/4/25 11:00 to 1:15 PM", "2025-10-04 11:00|2025-10-04 13:15|odd"),
             ("8/4/22 0630 AM", "2022-08-04 06:30||"),
             ("3/31/24 1:30 P.M.", "2024-03-31 13:30||"),
-            (
-                "5/17/24  3:07:00 PM to 9:30 PM",
-                "2024-05-17 15:07|2024-05-17 21:30|",
-            ),
+            ("5/17/24  3:07:00 PM to 9:30 PM", "2024-05-17 15:07|2024-05-17 21:30|"),
             ("November 23, 2025 UPDATED", "2025-11-23 00:00||day"),
             ("3:00 PM", "2023-06-15 15:00||context"),
             ("Unknown date and time", "unknown"),
@@ -360,10 +293,7 @@ mod tests {
             ("16h07 ngày 28/7/2022", "2022-07-28 16:07||"),
             ("16 giờ 07 ngày 28 tháng 7 năm 2022", "2022-07-28 16:07||"),
             ("22h 17/5/2023", "2023-05-17 22:00||"),
-            (
-                "21h30 - 22h15 17/5/2023",
-                "2023-05-17 21:30|2023-05-17 22:15|",
-            ),
+            ("21h30 - 22h15 17/5/2023", "2023-05-17 21:30|2023-05-17 22:15|"),
             ("chưa rõ", "unknown"),
             ("không rõ giờ", "unknown"),
             ("2015-12-10 17:40:00", "2015-12-10 17:40||"),

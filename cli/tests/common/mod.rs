@@ -47,10 +47,7 @@ pub struct Device {
 
 impl Device {
     pub fn new(folder: &Folder, name: &str, lang: &'static str) -> Self {
-        Self {
-            home: folder.path(name),
-            lang,
-        }
+        Self { home: folder.path(name), lang }
     }
 
     pub fn founded(folder: &Folder, name: &str) -> Self {
@@ -109,8 +106,5 @@ pub fn object(text: &str) -> Value {
 pub fn shared(name: &str) -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let folders = ["shared/data", "../shared/data"];
-    folders
-        .iter()
-        .map(|folder| root.join(folder).join(name))
-        .find(|path| path.is_file())
+    folders.iter().map(|folder| root.join(folder).join(name)).find(|path| path.is_file())
 }

@@ -64,10 +64,7 @@ impl Category {
     /// Tells whether only its category and building may be written in the clear.
     #[must_use]
     pub fn is_sealed(self) -> bool {
-        matches!(
-            self,
-            Self::Wellbeing | Self::Bullying | Self::Substance | Self::Mediation
-        )
+        matches!(self, Self::Wellbeing | Self::Bullying | Self::Substance | Self::Mediation)
     }
 
     /// Returns how long a team has to resolve an incident of this category, in milliseconds.

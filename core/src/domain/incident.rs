@@ -126,15 +126,8 @@ fn sound(fields: &dyn Fields) -> Result<(), &'static str> {
 /// The strictest clock of all concurrent categories and priorities holds until a person picks.
 fn due(fields: &dyn Fields) -> Vec<(&'static str, Value)> {
     let all = fields.all("priority");
-    let urgent = all
-        .iter()
-        .filter_map(Priority::from_value)
-        .any(|p| p == Priority::Urgent);
-    let priority = if urgent {
-        Priority::Urgent
-    } else {
-        Priority::Normal
-    };
+    let urgent = all.iter().filter_map(Priority::from_value).any(|p| p == Priority::Urgent);
+    let priority = if urgent { Priority::Urgent } else { Priority::Normal };
     let dangerous = fields.all("dangerous").contains(&Value::Bool(true));
     let clock = fields
         .all("category")
@@ -142,8 +135,5 @@ fn due(fields: &dyn Fields) -> Vec<(&'static str, Value)> {
         .filter_map(Category::from_value)
         .map(|category| category.resolve_ms(priority, dangerous))
         .min();
-    clock
-        .map(|ms| ("due", Value::Int(fields.saved_ms().saturating_add(ms))))
-        .into_iter()
-        .collect()
+    clock.map(|ms| ("due", Value::Int(fields.saved_ms().saturating_add(ms)))).into_iter().collect()
 }

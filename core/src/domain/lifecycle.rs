@@ -96,12 +96,7 @@ use ShiftState as S;
 /// How a shift's state folds.
 pub static SHIFT: Lifecycle = Lifecycle {
     initial: S::Planned.number(),
-    caution: &[
-        S::Open.number(),
-        S::Handed.number(),
-        S::Planned.number(),
-        S::Closed.number(),
-    ],
+    caution: &[S::Open.number(), S::Handed.number(), S::Planned.number(), S::Closed.number()],
     steps: &[
         (S::Planned.number(), S::Open.number(), ANY),
         (S::Open.number(), S::Handed.number(), ANY),

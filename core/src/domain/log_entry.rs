@@ -28,11 +28,8 @@ record! {
 /// Until sealed values exist, a sealed kind takes its category and building only.
 pub(crate) fn sealed_kinds_have_no_text(fields: &dyn Fields) -> Result<(), &'static str> {
     use crate::record::declare::FieldType;
-    let sealed = fields
-        .all("category")
-        .iter()
-        .filter_map(Category::from_value)
-        .any(Category::is_sealed);
+    let sealed =
+        fields.all("category").iter().filter_map(Category::from_value).any(Category::is_sealed);
     let open = ["note", "summary", "timeline", "assignees"];
     if sealed && open.iter().any(|field| !fields.all(field).is_empty()) {
         return Err("a sealed kind takes its category and building only");

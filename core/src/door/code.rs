@@ -109,9 +109,7 @@ fn of_day(
 fn check_of(id: &RecordId) -> String {
     let hash = crypto::hash_bytes("tuquan/1 code", &id.0);
     let letters = hash[..3].iter();
-    letters
-        .map(|byte| char::from(ALPHABET[usize::from(byte % 32)]))
-        .collect()
+    letters.map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect()
 }
 
 fn building(connection: &Connection, views: &[View], from: RecordId) -> Result<Option<String>> {
@@ -143,10 +141,7 @@ fn short(name: &str) -> String {
     let folded = fold(name);
     let word = folded.split_whitespace().last().unwrap_or_default();
     let letters = word.chars().filter(char::is_ascii_alphanumeric);
-    letters
-        .take(BUILDING_CHARS_MAX)
-        .collect::<String>()
-        .to_uppercase()
+    letters.take(BUILDING_CHARS_MAX).collect::<String>().to_uppercase()
 }
 
 /// Returns the day as `yyMMdd` at +07:00 (proleptic Gregorian, Howard Hinnant's algorithm).
@@ -158,11 +153,7 @@ fn date(ms: i64) -> String {
     let of_year = of_era - (365 * year + year / 4 - year / 100);
     let shifted = (5 * of_year + 2) / 153;
     let day = of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 {
-        shifted + 3
-    } else {
-        shifted - 9
-    };
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
     let year = year + era * 400 + i64::from(month <= 2);
     format!("{:02}{month:02}{day:02}", year.rem_euclid(100))
 }

@@ -160,62 +160,39 @@ impl Planner<'_> {
     pub fn plan(&self, command: &Command) -> Result<Planned> {
         match command {
             Command::Create { draft, key: None } => self.create(draft, Target::New),
-            Command::Create {
-                draft,
-                key: Some(key),
-            } => self.create_natural(draft, key),
+            Command::Create { draft, key: Some(key) } => self.create_natural(draft, key),
             Command::Import { draft, key } => self.import(draft, key),
             Command::Edit { record, set } => {
                 self.change(record, |of, stored| self.sets(of, stored, set))
             }
-            Command::Add {
-                record,
-                field,
-                element,
-            } => self.change(record, |of, stored| {
+            Command::Add { record, field, element } => self.change(record, |of, stored| {
                 let field = field_named(of, field)?;
                 self.check_duty(field)?;
                 add_ops(field, stored, element)
             }),
-            Command::Remove {
-                record,
-                field,
-                element,
-            } => self.change(record, |of, stored| {
+            Command::Remove { record, field, element } => self.change(record, |of, stored| {
                 let field = field_named(of, field)?;
                 self.check_duty(field)?;
                 remove_ops(field, stored, element)
             }),
-            Command::Transition {
-                record,
-                to,
-                t_event,
-                reason,
-                set,
-            } => self.change(record, |of, stored| {
-                let mut ops = self.sets(of, stored, set)?;
-                ops.extend(self.transition(of, stored, to, *t_event, reason.as_deref())?);
-                Ok(ops)
-            }),
-            Command::Resolve {
-                record,
-                field,
-                pick,
-                reason,
-            } => self.change(record, |of, stored| {
-                self.resolve(of, stored, field, pick, reason.as_deref())
-            }),
-            Command::Splice {
-                record,
-                field,
-                at,
-                delete,
-                insert,
-            } => self.change(record, |of, _| {
-                let field = field_named(of, field)?;
-                let insert = crate::record::plain::clean(insert);
-                Ok(vec![Op::Splice(field.number, *at, *delete, insert)])
-            }),
+            Command::Transition { record, to, t_event, reason, set } => {
+                self.change(record, |of, stored| {
+                    let mut ops = self.sets(of, stored, set)?;
+                    ops.extend(self.transition(of, stored, to, *t_event, reason.as_deref())?);
+                    Ok(ops)
+                })
+            }
+            Command::Resolve { record, field, pick, reason } => self
+                .change(record, |of, stored| {
+                    self.resolve(of, stored, field, pick, reason.as_deref())
+                }),
+            Command::Splice { record, field, at, delete, insert } => {
+                self.change(record, |of, _| {
+                    let field = field_named(of, field)?;
+                    let insert = crate::record::plain::clean(insert);
+                    Ok(vec![Op::Splice(field.number, *at, *delete, insert)])
+                })
+            }
         }
     }
 
@@ -223,10 +200,7 @@ impl Planner<'_> {
         let view = self.mind.views.iter().find(|view| view.of.name == name);
         let view = view.ok_or_else(|| invalid(format!("no record type {name}")))?;
         if !view.of.writers.contains(&self.role) {
-            return Err(Error::new(
-                Kind::Role,
-                format!("this role does not write {name}"),
-            ));
+            return Err(Error::new(Kind::Role, format!("this role does not write {name}")));
         }
         Ok(view)
     }
@@ -234,22 +208,10 @@ impl Planner<'_> {
     fn create(&self, draft: &Draft, target: Target) -> Result<Planned> {
         let of = self.view(&draft.kind)?.of;
         let ops = self.draft_ops(of, draft)?;
-        let stored = Stored {
-            saved: Hlc::from_ms(self.now_ms),
-            ..Stored::default()
-        };
+        let stored = Stored { saved: Hlc::from_ms(self.now_ms), ..Stored::default() };
         check_after(of, stored, &ops)?;
-        let item = Item {
-            kind: of.kind,
-            target,
-            deps: Vec::new(),
-            ops,
-        };
-        Ok(Planned {
-            items: vec![item],
-            record: None,
-            effect: Effect::Created,
-        })
+        let item = Item { kind: of.kind, target, deps: Vec::new(), ops };
+        Ok(Planned { items: vec![item], record: None, effect: Effect::Created })
     }
 
     fn create_natural(&self, draft: &Draft, key: &str) -> Result<Planned> {
@@ -258,10 +220,7 @@ impl Planner<'_> {
             return Err(invalid("a record with this natural key exists"));
         }
         let planned = self.create(draft, Target::Natural(key.to_owned()))?;
-        Ok(Planned {
-            record: Some(id),
-            ..planned
-        })
+        Ok(Planned { record: Some(id), ..planned })
     }
 
     fn natural(&self, draft: &Draft, key: &str) -> Result<(&View, RecordId)> {
@@ -277,10 +236,7 @@ impl Planner<'_> {
         let (view, id) = self.natural(draft, &key)?;
         let Some(stored) = self.load(view, &id)? else {
             let planned = self.create(draft, Target::Natural(key))?;
-            return Ok(Planned {
-                record: Some(id),
-                ..planned
-            });
+            return Ok(Planned { record: Some(id), ..planned });
         };
         let ops = self.difference(view.of, draft, &stored)?;
         self.changed(view.of, stored, ops)
@@ -301,11 +257,9 @@ impl Planner<'_> {
                     let to = crate::record::state::transition_target(value);
                     now.state.shown(field) != Some(Value::Int(to))
                 }
-                Op::Add(number, value) => now
-                    .state
-                    .list(*number)
-                    .iter()
-                    .all(|(_, held)| held.value != *value),
+                Op::Add(number, value) => {
+                    now.state.list(*number).iter().all(|(_, held)| held.value != *value)
+                }
                 _ => false,
             }
         });
@@ -372,38 +326,17 @@ impl Planner<'_> {
         let (id, heads) = (stored.id, stored.heads.clone());
         if ops.is_empty() {
             let effect = Effect::Unchanged;
-            return Ok(Planned {
-                items: Vec::new(),
-                record: Some(id),
-                effect,
-            });
+            return Ok(Planned { items: Vec::new(), record: Some(id), effect });
         }
         let items = stored.items >= crate::record::graph::ITEMS_MAX as u64;
         if items || heads.len() > HEADS_MAX {
-            return Err(Error::new(
-                Kind::ChangeTooBig,
-                format!("record {id} is full"),
-            ));
+            return Err(Error::new(Kind::ChangeTooBig, format!("record {id} is full")));
         }
         check_after(of, stored, &ops)?;
-        let deps = heads
-            .iter()
-            .map(|head| Dep {
-                place: head.place,
-                check: Some(head.check),
-            })
-            .collect();
-        let item = Item {
-            kind: of.kind,
-            target: Target::Record(id),
-            deps,
-            ops,
-        };
-        Ok(Planned {
-            items: vec![item],
-            record: Some(id),
-            effect: Effect::Changed,
-        })
+        let deps =
+            heads.iter().map(|head| Dep { place: head.place, check: Some(head.check) }).collect();
+        let item = Item { kind: of.kind, target: Target::Record(id), deps, ops };
+        Ok(Planned { items: vec![item], record: Some(id), effect: Effect::Changed })
     }
 
     fn load(&self, view: &View, id: &RecordId) -> Result<Option<Stored>> {
@@ -453,10 +386,7 @@ impl Planner<'_> {
 
     fn check_office(&self, field: &Field) -> Result<()> {
         if field.merge == Merge::OF && self.role != Role::R3 {
-            return Err(Error::new(
-                Kind::Role,
-                format!("{} is the office's", field.name),
-            ));
+            return Err(Error::new(Kind::Role, format!("{} is the office's", field.name)));
         }
         Ok(())
     }
@@ -489,11 +419,7 @@ impl Planner<'_> {
         };
         let settles = from == to && stored.state.rivals(field) > 1;
         let step = life.steps.iter().find(|(a, b, _)| (*a, *b) == (from, to));
-        let own = self
-            .mind
-            .own
-            .as_ref()
-            .map(|own| self.mind.logs[own.index].row.id);
+        let own = self.mind.own.as_ref().map(|own| self.mind.logs[own.index].row.id);
         let undo = step.is_some()
             && own == Some(stored.log)
             && of.name == "incident"
@@ -535,16 +461,9 @@ impl Planner<'_> {
         if stored.state.rivals(field) < 2 {
             return Err(invalid(format!("{name} is not in conflict")));
         }
-        let own = self
-            .mind
-            .own
-            .as_ref()
-            .map(|own| self.mind.logs[own.index].row.id);
+        let own = self.mind.own.as_ref().map(|own| self.mind.logs[own.index].row.id);
         if self.role == Role::R1 && own != Some(stored.log) {
-            return Err(Error::new(
-                Kind::Role,
-                "a team member picks for own records only",
-            ));
+            return Err(Error::new(Kind::Role, "a team member picks for own records only"));
         }
         let mut ops = match field.merge {
             Merge::MV => vec![Op::Set(field.number, to_value(&field.ty, pick)?)],
@@ -584,9 +503,7 @@ fn state_token(field: &Field, number: i64) -> &'static str {
     let Type::Choice(all) = field.ty else {
         return "?";
     };
-    all.iter()
-        .find(|choice| choice.number == number)
-        .map_or("?", |choice| choice.token)
+    all.iter().find(|choice| choice.number == number).map_or("?", |choice| choice.token)
 }
 
 fn add_ops(field: &Field, stored: &Stored, element: &Plain) -> Result<Vec<Op>> {
@@ -594,10 +511,7 @@ fn add_ops(field: &Field, stored: &Stored, element: &Plain) -> Result<Vec<Op>> {
         return Err(invalid(format!("{} takes no elements", field.name)));
     }
     let value = to_value(&element_type(field), element)?;
-    let known = stored
-        .state
-        .elements
-        .contains_key(&(field.number, set_key(&value)));
+    let known = stored.state.elements.contains_key(&(field.number, set_key(&value)));
     if field.merge == Merge::OR && known {
         return Ok(Vec::new());
     }
@@ -617,28 +531,14 @@ fn remove_ops(field: &Field, stored: &Stored, element: &Plain) -> Result<Vec<Op>
 
 /// Checks what the record would say after `ops`: a change may not make it worse than it was.
 fn check_after(of: &'static Declaration, mut stored: Stored, ops: &[Op]) -> Result<()> {
-    let was_fine = (of.check)(&StateFields {
-        of,
-        record: &stored,
-    })
-    .is_ok();
-    let place = Place {
-        log: LogId::default(),
-        seq: 0,
-        index: 0,
-    };
+    let was_fine = (of.check)(&StateFields { of, record: &stored }).is_ok();
+    let place = Place { log: LogId::default(), seq: 0, index: 0 };
     let hlc = stored.saved;
-    stored
-        .state
-        .fold(of, ops, place, hlc)
-        .map_err(|error| match error.kind {
-            Kind::Format => invalid(error.context),
-            _ => error,
-        })?;
-    match (of.check)(&StateFields {
-        of,
-        record: &stored,
-    }) {
+    stored.state.fold(of, ops, place, hlc).map_err(|error| match error.kind {
+        Kind::Format => invalid(error.context),
+        _ => error,
+    })?;
+    match (of.check)(&StateFields { of, record: &stored }) {
         Err(what) if was_fine => Err(invalid(what)),
         _ => Ok(()),
     }

@@ -22,11 +22,7 @@ pub struct Gate<T> {
 impl<T> Gate<T> {
     /// Guards `inner`.
     pub fn new(inner: T) -> Self {
-        Self {
-            inner: Mutex::new(inner),
-            waiting: Mutex::new(0),
-            calm: Condvar::new(),
-        }
+        Self { inner: Mutex::new(inner), waiting: Mutex::new(0), calm: Condvar::new() }
     }
 
     /// Enters for a tap.
@@ -46,10 +42,7 @@ impl<T> Gate<T> {
     pub fn bulk(&self) -> MutexGuard<'_, T> {
         let mut waiting = self.count();
         while *waiting > 0 {
-            waiting = self
-                .calm
-                .wait(waiting)
-                .unwrap_or_else(PoisonError::into_inner);
+            waiting = self.calm.wait(waiting).unwrap_or_else(PoisonError::into_inner);
         }
         drop(waiting);
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
@@ -57,9 +50,7 @@ impl<T> Gate<T> {
 
     /// Takes the guarded value out.
     pub fn into_inner(self) -> T {
-        self.inner
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.inner.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn count(&self) -> MutexGuard<'_, usize> {
@@ -81,10 +72,7 @@ impl Readers {
     /// Makes an empty pool.
     #[must_use]
     pub fn new(location: Location) -> Self {
-        Self {
-            location,
-            idle: Mutex::new(Vec::new()),
-        }
+        Self { location, idle: Mutex::new(Vec::new()) }
     }
 
     /// Runs `read` on a connection of its own; a connection that met an error is not used again.

@@ -44,10 +44,7 @@ impl Config {
     /// Opens the dormitory's record types at `location`.
     #[must_use]
     pub fn new(location: Location) -> Self {
-        Self {
-            location,
-            schema: crate::domain::DORMITORY,
-        }
+        Self { location, schema: crate::domain::DORMITORY }
     }
 }
 
@@ -178,9 +175,7 @@ impl Tuquan {
             device,
             person: identity.person,
             space: identity.space,
-            role: member
-                .and_then(|member| member.role)
-                .map(|role| format!("{role:?}")),
+            role: member.and_then(|member| member.role).map(|role| format!("{role:?}")),
             log: own.map(|own| replica.mind.logs[own.index].row.id),
         })
     }
@@ -221,13 +216,7 @@ impl Tuquan {
         let role = role_of(&replica.mind)?;
         let mut unchanged = None;
         let written = replica.write(Some(request), |transaction, mind| {
-            let planner = Planner {
-                transaction,
-                mind,
-                step: None,
-                now_ms,
-                role,
-            };
+            let planner = Planner { transaction, mind, step: None, now_ms, role };
             let planned = planner.plan(command)?;
             if planned.items.is_empty() {
                 unchanged = planned.record;
@@ -239,21 +228,13 @@ impl Tuquan {
         let Some(written) = written else {
             let record = unchanged.ok_or_else(|| Error::new(Kind::Invalid, "nothing to do"))?;
             let effect = Effect::Unchanged;
-            return Ok(Applied {
-                record,
-                effect,
-                entry: None,
-                clock_suspect: false,
-            });
+            return Ok(Applied { record, effect, entry: None, clock_suspect: false });
         };
         self.note_changes(written.changed.clone());
         Ok(Applied {
             record: written.records.first().copied().unwrap_or_default(),
             effect: effect_of(written.note),
-            entry: Some(EntryAt {
-                log,
-                seq: written.seq,
-            }),
+            entry: Some(EntryAt { log, seq: written.seq }),
             clock_suspect: written.clock_suspect,
         })
     }
@@ -283,19 +264,9 @@ impl Tuquan {
         let role = role_of(&replica.mind)?;
         let mut planned: Vec<Result<(Option<RecordId>, Effect)>> = Vec::with_capacity(batch.len());
         let written = replica.write_many(batch.len(), |index, transaction, mind, step| {
-            let planner = Planner {
-                transaction,
-                mind,
-                step: Some(step),
-                now_ms,
-                role,
-            };
+            let planner = Planner { transaction, mind, step: Some(step), now_ms, role };
             match planner.plan(&batch[index]) {
-                Ok(Planned {
-                    items,
-                    record,
-                    effect,
-                }) => {
+                Ok(Planned { items, record, effect }) => {
                     planned.push(Ok((record, effect)));
                     Ok(items)
                 }
@@ -311,26 +282,14 @@ impl Tuquan {
         let mut outcomes = Vec::with_capacity(batch.len());
         for (planned, written) in planned.into_iter().zip(written) {
             outcomes.push(planned.map(|(record, effect)| {
-                let first = written
-                    .as_ref()
-                    .and_then(|written| written.records.first().copied());
-                let entry = written.as_ref().map(|written| EntryAt {
-                    log,
-                    seq: written.seq,
-                });
-                let clock_suspect = written
-                    .as_ref()
-                    .is_some_and(|written| written.clock_suspect);
+                let first = written.as_ref().and_then(|written| written.records.first().copied());
+                let entry = written.as_ref().map(|written| EntryAt { log, seq: written.seq });
+                let clock_suspect = written.as_ref().is_some_and(|written| written.clock_suspect);
                 if let Some(written) = written {
                     self.note_changes(written.changed);
                 }
                 let record = first.or(record).unwrap_or_default();
-                Applied {
-                    record,
-                    effect,
-                    entry,
-                    clock_suspect,
-                }
+                Applied { record, effect, entry, clock_suspect }
             }));
         }
         Ok(outcomes)
@@ -343,11 +302,7 @@ impl Tuquan {
     pub fn natural(&self, kind: &str, key: &str) -> Result<RecordId> {
         let view = query::view_named(&self.views, kind)?;
         let space = self.writer.tap().mind.space()?;
-        Ok(natural_id(
-            &space,
-            view.of.kind,
-            &crate::record::plain::clean(key),
-        ))
+        Ok(natural_id(&space, view.of.kind, &crate::record::plain::clean(key)))
     }
 
     /// Answers a query.
@@ -369,8 +324,7 @@ impl Tuquan {
     /// # Errors
     /// As [`Tuquan::query`].
     pub fn list(&self, list: &List) -> Result<Page> {
-        self.readers
-            .read(|connection| query::list(connection, &self.views, list))
+        self.readers.read(|connection| query::list(connection, &self.views, list))
     }
 
     /// Returns one record with all that it says.
@@ -378,8 +332,7 @@ impl Tuquan {
     /// # Errors
     /// As [`Tuquan::query`].
     pub fn get(&self, record: &RecordId) -> Result<Option<Record>> {
-        self.readers
-            .read(|connection| query::get(connection, &self.views, record))
+        self.readers.read(|connection| query::get(connection, &self.views, record))
     }
 
     /// Returns the records that hold all the words.
@@ -387,8 +340,7 @@ impl Tuquan {
     /// # Errors
     /// As [`Tuquan::query`].
     pub fn search(&self, search: &Search) -> Result<Vec<Record>> {
-        self.readers
-            .read(|connection| query::search(connection, &self.views, search))
+        self.readers.read(|connection| query::search(connection, &self.views, search))
     }
 
     /// Returns the records that a person must choose for.
@@ -396,8 +348,7 @@ impl Tuquan {
     /// # Errors
     /// As [`Tuquan::query`].
     pub fn conflicts(&self, limit: u32) -> Result<Vec<Record>> {
-        self.readers
-            .read(|connection| query::conflicts(connection, &self.views, limit))
+        self.readers.read(|connection| query::conflicts(connection, &self.views, limit))
     }
 
     /// Counts records by fields and week.
@@ -405,8 +356,7 @@ impl Tuquan {
     /// # Errors
     /// As [`Tuquan::query`].
     pub fn counts(&self, counts: &Counts) -> Result<Vec<Count>> {
-        self.readers
-            .read(|connection| query::counts(connection, &self.views, counts))
+        self.readers.read(|connection| query::counts(connection, &self.views, counts))
     }
 
     /// Returns the code that people say to each other, such as `B2-261105-K7F`.
@@ -414,8 +364,7 @@ impl Tuquan {
     /// # Errors
     /// Of the store.
     pub fn code(&self, record: &Record) -> Result<String> {
-        self.readers
-            .read(|connection| code::of(connection, &self.views, record))
+        self.readers.read(|connection| code::of(connection, &self.views, record))
     }
 
     /// Returns the records that a person may mean by an id, the first six or more digits of one, or
@@ -424,8 +373,7 @@ impl Tuquan {
     /// # Errors
     /// Of the store.
     pub fn find(&self, text: &str, limit: usize) -> Result<Vec<RecordId>> {
-        self.readers
-            .read(|connection| code::find(connection, &self.views, text, limit))
+        self.readers.read(|connection| code::find(connection, &self.views, text, limit))
     }
 
     /// Returns the hash over all views, in hexadecimal: equal on replicas with equal entries.
@@ -433,8 +381,7 @@ impl Tuquan {
     /// # Errors
     /// Of the store.
     pub fn view_hash(&self) -> Result<String> {
-        self.readers
-            .read(|connection| Ok(to_hex(&views::hash_all(connection, &self.views)?)))
+        self.readers.read(|connection| Ok(to_hex(&views::hash_all(connection, &self.views)?)))
     }
 
     /// Returns sizes and counts.
@@ -448,18 +395,15 @@ impl Tuquan {
         };
         self.readers.read(|connection| {
             let number = |sql: &str| -> Result<u64> {
-                Ok(connection
-                    .query_row(sql, [], |row| row.get::<_, i64>(0))?
-                    .cast_unsigned())
+                Ok(connection.query_row(sql, [], |row| row.get::<_, i64>(0))?.cast_unsigned())
             };
             let (mut records, mut conflicts) = (Vec::new(), 0);
             for view in self.views.iter() {
                 let name = view.of.name;
                 let count = number(&format!("SELECT count(*) FROM \"{name}\""))?;
                 let open = views::FLAG_CONFLICT;
-                conflicts += number(&format!(
-                    "SELECT count(*) FROM \"{name}\" WHERE flags & {open}"
-                ))?;
+                conflicts +=
+                    number(&format!("SELECT count(*) FROM \"{name}\" WHERE flags & {open}"))?;
                 records.push((name.to_owned(), count));
             }
             let pages = number("PRAGMA page_count")?;
@@ -480,10 +424,7 @@ impl Tuquan {
 
     /// Takes the oldest change that was not asked for yet.
     pub fn next_change(&self) -> Option<Changed> {
-        self.changes
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop_front()
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 
     /// Checks every page, rebuilds the views from the entries and compares them.
@@ -520,8 +461,7 @@ impl Tuquan {
         &self,
         read: impl FnOnce(&rusqlite::Connection, &[View]) -> Result<T>,
     ) -> Result<T> {
-        self.readers
-            .read(|connection| read(connection, &self.views))
+        self.readers.read(|connection| read(connection, &self.views))
     }
 
     /// Runs one step of bulk work on the replica: a message of a session, a bundle, a grant. Taps
@@ -570,18 +510,11 @@ fn role_of(mind: &Mind) -> Result<Role> {
 fn repeated(mind: &Mind, request: &RequestId) -> Option<Applied> {
     let remembered = mind.requests.get(request)?;
     let own = mind.own.as_ref()?;
-    let place = Place {
-        log: mind.logs[own.index].row.id,
-        seq: remembered.seq,
-        index: 0,
-    };
+    let place = Place { log: mind.logs[own.index].row.id, seq: remembered.seq, index: 0 };
     Some(Applied {
         record: remembered.record,
         effect: effect_of(remembered.note),
-        entry: Some(EntryAt {
-            log: place.log,
-            seq: place.seq,
-        }),
+        entry: Some(EntryAt { log: place.log, seq: place.seq }),
         clock_suspect: false,
     })
 }
@@ -604,8 +537,5 @@ fn effect_of(number: i64) -> Effect {
 
 /// Tells whether an error refuses one command and not the whole step.
 fn is_refusal(kind: Kind) -> bool {
-    matches!(
-        kind,
-        Kind::Invalid | Kind::Role | Kind::NotFound | Kind::ChangeTooBig | Kind::Format
-    )
+    matches!(kind, Kind::Invalid | Kind::Role | Kind::NotFound | Kind::ChangeTooBig | Kind::Format)
 }

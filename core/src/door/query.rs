@@ -201,10 +201,7 @@ pub fn list(connection: &Connection, views: &[View], list: &List) -> Result<Page
     for (name, plain) in &list.filter {
         let field = field_named(view.of, name)?;
         if !field.is_column() || field.is_person() {
-            return Err(Error::new(
-                Kind::Invalid,
-                format!("{name} cannot be filtered by"),
-            ));
+            return Err(Error::new(Kind::Invalid, format!("{name} cannot be filtered by")));
         }
         conditions.push(format!("\"{name}\" = ?"));
         values.push(to_value(&field.ty, plain)?);
@@ -226,27 +223,17 @@ pub fn list(connection: &Connection, views: &[View], list: &List) -> Result<Page
         ]);
     }
     values.push(Value::Int(i64::from(limit)));
-    let place = if conditions.is_empty() {
-        String::new()
-    } else {
-        " WHERE ".to_owned()
-    };
-    let tail = format!(
-        "{place}{} ORDER BY {WHEN} DESC, rid DESC LIMIT ?",
-        conditions.join(" AND ")
-    );
+    let place = if conditions.is_empty() { String::new() } else { " WHERE ".to_owned() };
+    let tail =
+        format!("{place}{} ORDER BY {WHEN} DESC, rid DESC LIMIT ?", conditions.join(" AND "));
     let stored = view.rows(connection, &tail, &mut values.into_iter().map(bind))?;
     let next = match stored.last() {
-        Some(last) if stored.len() == limit as usize => Some(PageKey {
-            when_ms: when_ms(view.of, last),
-            row: last.rid.unwrap_or_default(),
-        }),
+        Some(last) if stored.len() == limit as usize => {
+            Some(PageKey { when_ms: when_ms(view.of, last), row: last.rid.unwrap_or_default() })
+        }
         _ => None,
     };
-    Ok(Page {
-        rows: stored.iter().map(|stored| row(view.of, stored)).collect(),
-        next,
-    })
+    Ok(Page { rows: stored.iter().map(|stored| row(view.of, stored)).collect(), next })
 }
 
 /// Returns one record with all that it says.
@@ -286,29 +273,17 @@ pub fn search(connection: &Connection, views: &[View], asked: &Search) -> Result
         let mut rids: Vec<(bool, i64)> = exact.iter().map(|rid| (true, *rid)).collect();
         if rids.len() < limit {
             let folded = view.matching(connection, &query.folded, limit)?;
-            rids.extend(
-                folded
-                    .into_iter()
-                    .filter(|rid| !exact.contains(rid))
-                    .map(|r| (false, r)),
-            );
+            rids.extend(folded.into_iter().filter(|rid| !exact.contains(rid)).map(|r| (false, r)));
         }
         for (is_exact, rid) in rids.into_iter().take(limit) {
             let tail = " WHERE rid = ?";
-            let stored = view.rows(
-                connection,
-                tail,
-                &mut std::iter::once(bind(Value::Int(rid))),
-            )?;
+            let stored =
+                view.rows(connection, tail, &mut std::iter::once(bind(Value::Int(rid))))?;
             hits.extend(stored.iter().map(|stored| (is_exact, row(view.of, stored))));
         }
     }
     hits.sort_by_key(|(exact, record)| std::cmp::Reverse((*exact, record.when_ms)));
-    Ok(hits
-        .into_iter()
-        .take(limit)
-        .map(|(_, record)| record)
-        .collect())
+    Ok(hits.into_iter().take(limit).map(|(_, record)| record).collect())
 }
 
 /// Returns records that a person must choose for.
@@ -343,10 +318,7 @@ pub fn counts(connection: &Connection, views: &[View], asked: &Counts) -> Result
     for name in &asked.by {
         let field = field_named(view.of, name)?;
         if !field.is_column() || field.is_person() || asked.by.len() > 2 {
-            return Err(Error::new(
-                Kind::Invalid,
-                format!("{name} cannot be counted by"),
-            ));
+            return Err(Error::new(Kind::Invalid, format!("{name} cannot be counted by")));
         }
         fields.push(field);
     }
@@ -354,11 +326,7 @@ pub fn counts(connection: &Connection, views: &[View], asked: &Counts) -> Result
         "(({WHEN} + {OFFSET_MS} - {MONDAY_MS}) / {WEEK_MS} * {WEEK_MS} + {MONDAY_MS} - {OFFSET_MS})"
     );
     let mut columns: Vec<String> = fields.iter().map(|f| format!("\"{}\"", f.name)).collect();
-    columns.push(if asked.by_week {
-        week
-    } else {
-        "NULL".to_owned()
-    });
+    columns.push(if asked.by_week { week } else { "NULL".to_owned() });
     let mut conditions = vec!["1".to_owned()];
     let mut values = Vec::new();
     for (bound, compare) in [(asked.from_ms, ">="), (asked.to_ms, "<")] {
@@ -386,19 +354,13 @@ pub fn counts(connection: &Connection, views: &[View], asked: &Counts) -> Result
             by.push(value.and_then(|value| from_value(&field.ty, &value)));
         }
         let count: i64 = row.get(fields.len() + 1)?;
-        counts.push(Count {
-            by,
-            week_ms: row.get(fields.len())?,
-            count: count.cast_unsigned(),
-        });
+        counts.push(Count { by, week_ms: row.get(fields.len())?, count: count.cast_unsigned() });
     }
     Ok(counts)
 }
 
 fn when_ms(of: &Declaration, stored: &Stored) -> i64 {
-    let occurred = of
-        .field_named("t_occ")
-        .and_then(|field| stored.state.shown(field));
+    let occurred = of.field_named("t_occ").and_then(|field| stored.state.shown(field));
     match occurred {
         Some(Value::Int(ms)) => ms,
         _ => stored.saved.ms(),
@@ -444,9 +406,7 @@ fn whole(of: &'static Declaration, stored: &Stored) -> Record {
             }
         }
         if stored.state.rivals(field) > 1 {
-            record
-                .conflicts
-                .insert(field.name.to_owned(), rivals(field, stored));
+            record.conflicts.insert(field.name.to_owned(), rivals(field, stored));
         }
     }
     record
@@ -488,11 +448,7 @@ fn rivals(field: &Field, stored: &Stored) -> Vec<Plain> {
     let state = &stored.state;
     let values: Vec<Value> = match field.merge {
         Merge::FS => {
-            let tips = state
-                .tips
-                .get(&field.number)
-                .into_iter()
-                .flat_map(BTreeMap::values);
+            let tips = state.tips.get(&field.number).into_iter().flat_map(BTreeMap::values);
             tips.map(|state| Value::Int(*state)).collect()
         }
         Merge::TX => {
@@ -504,10 +460,7 @@ fn rivals(field: &Field, stored: &Stored) -> Vec<Plain> {
             held.map(|held| held.value.clone()).collect()
         }
     };
-    values
-        .iter()
-        .filter_map(|value| from_value(&field.ty, value))
-        .collect()
+    values.iter().filter_map(|value| from_value(&field.ty, value)).collect()
 }
 
 /// A member device, without a name: the shell adds that.

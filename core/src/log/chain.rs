@@ -49,11 +49,7 @@ impl Sort {
 #[must_use]
 pub fn log_id(space: &SpaceId, device: &DeviceKey, sort: Sort, nonce: &[u8; 16]) -> LogId {
     let mut args = Writer::new();
-    args.array(4)
-        .bytes(&space.0)
-        .bytes(&device.0)
-        .uint(sort.number())
-        .bytes(nonce);
+    args.array(4).bytes(&space.0).bytes(&device.0).uint(sort.number()).bytes(nonce);
     LogId(crypto::short(&crypto::hash("tuquan/1 log", &args)))
 }
 
@@ -75,11 +71,7 @@ pub fn next_link(before: &Link, seq: u64, digest: &Digest) -> Link {
 
 fn seal_hash(space: &SpaceId, log: &LogId, seq: u64, link: &Link) -> [u8; 32] {
     let mut args = Writer::new();
-    args.array(4)
-        .bytes(&space.0)
-        .bytes(&log.0)
-        .uint(seq)
-        .bytes(&link.0);
+    args.array(4).bytes(&space.0).bytes(&log.0).uint(seq).bytes(&link.0);
     crypto::hash("tuquan/1 seal", &args)
 }
 

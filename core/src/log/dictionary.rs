@@ -50,9 +50,7 @@ pub fn compress(bytes: &[u8], cuts: &[usize], level: i32) -> Result<Vec<u8>> {
     ] {
         context.set_parameter(parameter).map_err(refused)?;
     }
-    context
-        .set_pledged_src_size(Some(bytes.len() as u64))
-        .map_err(refused)?;
+    context.set_pledged_src_size(Some(bytes.len() as u64)).map_err(refused)?;
     // Each flush can add a block header and a few bytes of bookkeeping to the library's bound.
     let mut frame = Vec::with_capacity(compress_bound(bytes.len()) + 32 * (cuts.len() + 1));
     let mut output = OutBuffer::around(&mut frame);
@@ -60,11 +58,8 @@ pub fn compress(bytes: &[u8], cuts: &[usize], level: i32) -> Result<Vec<u8>> {
     let cuts = cuts.iter().copied().filter(|cut| *cut < bytes.len());
     for end in cuts.chain([bytes.len()]) {
         let last = end == bytes.len();
-        let directive = if last {
-            ZSTD_EndDirective::ZSTD_e_end
-        } else {
-            ZSTD_EndDirective::ZSTD_e_flush
-        };
+        let directive =
+            if last { ZSTD_EndDirective::ZSTD_e_end } else { ZSTD_EndDirective::ZSTD_e_flush };
         let part = bytes.get(start..end).unwrap_or_default();
         let mut input = InBuffer::around(part);
         let left = context.compress_stream2(&mut output, &mut input, directive);
@@ -88,19 +83,14 @@ pub fn inflate(frame: &[u8], max: usize) -> Result<Vec<u8>> {
         .ok_or_else(|| Error::new(Kind::Format, "a zstd frame without its content size"))?;
     let size = usize::try_from(declared).unwrap_or(usize::MAX);
     if size > max {
-        return Err(Error::new(
-            Kind::Size,
-            format!("{declared} bytes inflated are over {max}"),
-        ));
+        return Err(Error::new(Kind::Size, format!("{declared} bytes inflated are over {max}")));
     }
     if find_frame_compressed_size(frame).map_err(|_| damaged())? != frame.len() {
         return Err(Error::new(Kind::Trailing, "bytes after the zstd frame"));
     }
     let mut context = DCtx::create();
     let mut bytes = Vec::with_capacity(size);
-    context
-        .decompress_using_ddict(&mut bytes, frame, decoder())
-        .map_err(|_| damaged())?;
+    context.decompress_using_ddict(&mut bytes, frame, decoder()).map_err(|_| damaged())?;
     if bytes.len() != size {
         return Err(damaged());
     }
@@ -126,10 +116,7 @@ mod tests {
     #[test]
     fn the_suite_names_the_dictionary_that_is_built_in() {
         assert!(dictionary().len() <= DICTIONARY_BYTES_MAX);
-        assert_eq!(
-            blake3::hash(dictionary()).to_hex().as_str(),
-            DICTIONARY_HASH
-        );
+        assert_eq!(blake3::hash(dictionary()).to_hex().as_str(), DICTIONARY_HASH);
     }
 
     #[test]
@@ -149,28 +136,16 @@ mod tests {
     fn a_frame_over_the_bound_is_refused_unread() {
         let frame = compress(&vec![0; 100 << 20], &[], 1).expect("compressed");
         assert!(frame.len() < 64 << 10);
-        assert_eq!(
-            inflate(&frame, 8 << 20).expect_err("refused").kind,
-            Kind::Size
-        );
+        assert_eq!(inflate(&frame, 8 << 20).expect_err("refused").kind, Kind::Size);
     }
 
     #[test]
     fn damage_and_what_follows_a_frame_are_refused() {
         let frame = compress(&[7; 1_000], &[], LEVEL).expect("compressed");
         let cut = frame.len() - 1;
-        assert_eq!(
-            inflate(&frame[..cut], 2_000).expect_err("refused").kind,
-            Kind::Body
-        );
+        assert_eq!(inflate(&frame[..cut], 2_000).expect_err("refused").kind, Kind::Body);
         let twice = [&frame[..], &frame[..]].concat();
-        assert_eq!(
-            inflate(&twice, 4_000).expect_err("refused").kind,
-            Kind::Trailing
-        );
-        assert_eq!(
-            inflate(b"TQP1", 2_000).expect_err("refused").kind,
-            Kind::Body
-        );
+        assert_eq!(inflate(&twice, 4_000).expect_err("refused").kind, Kind::Trailing);
+        assert_eq!(inflate(b"TQP1", 2_000).expect_err("refused").kind, Kind::Body);
     }
 }

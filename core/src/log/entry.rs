@@ -63,9 +63,7 @@ impl Entry {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut to = Writer::new();
-        to.array(3 + self.items.len())
-            .uint(self.kind)
-            .uint(self.hlc.0);
+        to.array(3 + self.items.len()).uint(self.kind).uint(self.hlc.0);
         match &self.control_heads {
             None => to.null(),
             Some(heads) => write_heads(&mut to, heads),
@@ -82,9 +80,10 @@ impl Entry {
     /// Returns how many bytes [`Entry::encode`] gives.
     #[must_use]
     pub fn encoded_len(&self) -> usize {
-        let heads = self.control_heads.as_ref().map_or(1, |heads| {
-            head_len(heads.len() as u64) + heads.len() * (2 + Link::LEN)
-        });
+        let heads = self
+            .control_heads
+            .as_ref()
+            .map_or(1, |heads| head_len(heads.len() as u64) + heads.len() * (2 + Link::LEN));
         let items = self.items.iter().map(|item| match item {
             Body::Bytes(bytes) => head_len(bytes.len() as u64) + bytes.len(),
             Body::Absent(_) => 3 + Digest::LEN,
@@ -106,11 +105,7 @@ impl Entry {
         }
         let kind = from.uint()?;
         let hlc = Hlc(from.uint()?);
-        let control_heads = if from.null()? {
-            None
-        } else {
-            Some(read_heads(from)?)
-        };
+        let control_heads = if from.null()? { None } else { Some(read_heads(from)?) };
         let mut items = Vec::with_capacity(count - 3);
         for _ in 3..count {
             if from.is_bytes() {
@@ -125,12 +120,7 @@ impl Entry {
         if from.position() - start > ENTRY_BYTES_MAX {
             return Err(Error::new(Kind::Size, "an entry over 256 KiB"));
         }
-        Ok(Self {
-            kind,
-            hlc,
-            control_heads,
-            items,
-        })
+        Ok(Self { kind, hlc, control_heads, items })
     }
 
     /// Decodes an entry that takes all of `bytes`.

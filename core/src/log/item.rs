@@ -53,11 +53,7 @@ impl Place {
 
     fn hash(&self, context: &str, op: u64) -> [u8; 32] {
         let mut args = Writer::new();
-        args.array(4)
-            .bytes(&self.log.0)
-            .uint(self.seq)
-            .uint(u64::from(self.index))
-            .uint(op);
+        args.array(4).bytes(&self.log.0).uint(self.seq).uint(u64::from(self.index)).uint(op);
         crypto::hash(context, &args)
     }
 }
@@ -146,13 +142,9 @@ impl Op {
             Self::Unset(field) => to.array(2).uint(1).uint(u64::from(*field)),
             Self::Add(field, value) => to.array(3).uint(2).uint(u64::from(*field)).value(value),
             Self::Remove(field, key) => to.array(3).uint(3).uint(u64::from(*field)).bytes(&key.0),
-            Self::Splice(field, at, delete, text) => to
-                .array(5)
-                .uint(4)
-                .uint(u64::from(*field))
-                .uint(*at)
-                .uint(*delete)
-                .text(text),
+            Self::Splice(field, at, delete, text) => {
+                to.array(5).uint(4).uint(u64::from(*field)).uint(*at).uint(*delete).text(text)
+            }
             Self::Count(field, delta) => to.array(3).uint(5).uint(u64::from(*field)).int(*delta),
             Self::Text(field) => to.array(2).uint(6).uint(u64::from(*field)),
         };
@@ -176,10 +168,7 @@ impl Op {
             (5, 3) => Self::Count(field, from.int()?),
             (6, 2) => Self::Text(field),
             _ => {
-                return Err(Error::new(
-                    Kind::Format,
-                    format!("unknown operation {code}"),
-                ));
+                return Err(Error::new(Kind::Format, format!("unknown operation {code}")));
             }
         };
         from.end();
@@ -275,12 +264,7 @@ impl Item {
         from.end();
         from.end();
         from.finish()?;
-        Ok(Self {
-            kind,
-            target,
-            deps,
-            ops,
-        })
+        Ok(Self { kind, target, deps, ops })
     }
 
     fn read_dep(from: &mut Reader<'_>, own: &LogId) -> Result<Dep> {
@@ -290,23 +274,13 @@ impl Item {
             _ => return Err(Error::new(Kind::Format, "a dep of a wrong length")),
         };
         if other && log == *own {
-            return Err(Error::new(
-                Kind::Format,
-                "a dep that spells out its own log",
-            ));
+            return Err(Error::new(Kind::Format, "a dep that spells out its own log"));
         }
         let seq = from.uint()?;
         let index = u32::try_from(from.uint_max(u64::from(u8::MAX))?).unwrap_or(u32::MAX);
-        let check = if other {
-            Some(from.array_bytes()?)
-        } else {
-            None
-        };
+        let check = if other { Some(from.array_bytes()?) } else { None };
         from.end();
-        Ok(Dep {
-            place: Place { log, seq, index },
-            check,
-        })
+        Ok(Dep { place: Place { log, seq, index }, check })
     }
 }
 

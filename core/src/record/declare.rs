@@ -140,9 +140,7 @@ impl Lifecycle {
     #[must_use]
     pub fn most_cautious(&self, states: impl Iterator<Item = i64>) -> i64 {
         let rank = |state: &i64| self.caution.iter().position(|s| s == state);
-        states
-            .min_by_key(|state| rank(state).unwrap_or(usize::MAX))
-            .unwrap_or(self.initial)
+        states.min_by_key(|state| rank(state).unwrap_or(usize::MAX)).unwrap_or(self.initial)
     }
 }
 

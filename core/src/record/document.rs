@@ -233,9 +233,7 @@ impl<'a> Building<'a> {
     /// Writes one item as a change on the state at its deps.
     fn write(&mut self, at: usize, keep: bool) -> Result<(), AutomergeError> {
         let past = self.past(at);
-        self.wanted
-            .entry(past.clone())
-            .and_modify(|left| *left -= 1);
+        self.wanted.entry(past.clone()).and_modify(|left| *left -= 1);
         let mut fork = self.fork(&past)?;
         let item = &self.graph.nodes()[at].item;
         fork.doc.set_actor(ActorId::from(item.place.log.0));
@@ -282,10 +280,7 @@ impl<'a> Building<'a> {
         let before = self.past(at).iter().map(|before| self.tops[before]).max();
         let start = before.unwrap_or(0) + 1;
         self.tops[at] = start - 1 + count;
-        let stamp = Stamp {
-            hlc: node.item.hlc,
-            log: node.item.place.log,
-        };
+        let stamp = Stamp { hlc: node.item.hlc, log: node.item.place.log };
         if count > 0 {
             self.makers.note(start, stamp);
         }
@@ -310,10 +305,7 @@ impl<'a> Building<'a> {
             let changes = missing.iter().filter_map(|at| self.changes[*at].clone());
             fork.doc.apply_changes(changes.collect::<Vec<_>>())?;
             let items = missing.iter().map(|at| &self.graph.nodes()[*at].item);
-            fork.bytes += items
-                .flat_map(|item| &item.ops)
-                .map(Op::size)
-                .sum::<usize>();
+            fork.bytes += items.flat_map(|item| &item.ops).map(Op::size).sum::<usize>();
             fork.holds.add_all(past);
         }
         Ok(fork)

@@ -158,11 +158,8 @@ impl Graph {
 
 /// Returns each item's distance from the farthest creation; none when it cannot be ordered.
 fn depths(items: &[GraphItem]) -> Vec<Option<usize>> {
-    let by_place: HashMap<Place, usize> = items
-        .iter()
-        .enumerate()
-        .map(|(at, item)| (item.place, at))
-        .collect();
+    let by_place: HashMap<Place, usize> =
+        items.iter().enumerate().map(|(at, item)| (item.place, at)).collect();
     let mut children = vec![Vec::new(); items.len()];
     let mut waits = vec![0_usize; items.len()];
     for (at, item) in items.iter().enumerate() {
@@ -175,10 +172,8 @@ fn depths(items: &[GraphItem]) -> Vec<Option<usize>> {
         }
     }
     let mut depths = vec![None; items.len()];
-    let mut ready: Vec<(usize, usize)> = (0..items.len())
-        .filter(|at| waits[*at] == 0)
-        .map(|at| (at, 0))
-        .collect();
+    let mut ready: Vec<(usize, usize)> =
+        (0..items.len()).filter(|at| waits[*at] == 0).map(|at| (at, 0)).collect();
     while let Some((at, depth)) = ready.pop() {
         depths[at] = Some(depth);
         for child in &children[at] {
@@ -267,12 +262,7 @@ impl Building {
             }
             self.bytes = bytes;
         }
-        Some(Node {
-            item,
-            deps,
-            past,
-            damaged,
-        })
+        Some(Node { item, deps, past, damaged })
     }
 
     /// Tells whether all of an author's earlier items, given latest first, are in `past`.

@@ -48,10 +48,7 @@ impl Draft {
     /// Starts an empty draft of a record type.
     #[must_use]
     pub fn new(kind: &str) -> Self {
-        Self {
-            kind: kind.to_owned(),
-            fields: BTreeMap::new(),
-        }
+        Self { kind: kind.to_owned(), fields: BTreeMap::new() }
     }
 
     /// Puts a value.
@@ -78,10 +75,7 @@ pub trait Draftable: Sized {
 
 impl<T: FieldType> Draftable for Option<T> {
     fn put(&self, name: &str, draft: &mut Draft) {
-        if let Some(plain) = self
-            .as_ref()
-            .and_then(|held| from_value(&T::TYPE, &held.to_value()))
-        {
+        if let Some(plain) = self.as_ref().and_then(|held| from_value(&T::TYPE, &held.to_value())) {
             draft.fields.insert(name.to_owned(), plain);
         }
     }
@@ -94,10 +88,8 @@ impl<T: FieldType> Draftable for Option<T> {
 
 impl<T: FieldType> Draftable for Vec<T> {
     fn put(&self, name: &str, draft: &mut Draft) {
-        let list: Vec<Plain> = self
-            .iter()
-            .filter_map(|held| from_value(&T::TYPE, &held.to_value()))
-            .collect();
+        let list: Vec<Plain> =
+            self.iter().filter_map(|held| from_value(&T::TYPE, &held.to_value())).collect();
         if !list.is_empty() {
             draft.fields.insert(name.to_owned(), Plain::List(list));
         }
@@ -107,9 +99,7 @@ impl<T: FieldType> Draftable for Vec<T> {
         let Some(Plain::List(list)) = draft.fields.get(name) else {
             return Self::new();
         };
-        list.iter()
-            .filter_map(|plain| T::from_value(&to_value(&T::TYPE, plain).ok()?))
-            .collect()
+        list.iter().filter_map(|plain| T::from_value(&to_value(&T::TYPE, plain).ok()?)).collect()
     }
 }
 
@@ -140,10 +130,7 @@ fn invalid(what: &str) -> Error {
 }
 
 fn element_value(parts: &'static [Part], given: &BTreeMap<String, Plain>) -> Result<Value> {
-    if let Some(name) = given
-        .keys()
-        .find(|name| parts.iter().all(|part| part.name != *name))
-    {
+    if let Some(name) = given.keys().find(|name| parts.iter().all(|part| part.name != *name)) {
         return Err(invalid(&format!("an element has no part {name}")));
     }
     let mut values = Vec::with_capacity(parts.len());
@@ -176,10 +163,9 @@ pub fn clean(text: &str) -> String {
 pub fn check(ty: &Type, value: &Value) -> Result<()> {
     let bad = |what: &str| Err(Error::new(Kind::Format, what));
     match (ty, value) {
-        (Type::Text(max), Value::Text(text)) if text.len() > *max => Err(Error::new(
-            Kind::ChangeTooBig,
-            format!("a text over {max} bytes"),
-        )),
+        (Type::Text(max), Value::Text(text)) if text.len() > *max => {
+            Err(Error::new(Kind::ChangeTooBig, format!("a text over {max} bytes")))
+        }
         (Type::Text(_), Value::Text(_)) | (Type::Bool, Value::Bool(_)) => Ok(()),
         (Type::Int(low, high), Value::Int(number)) => {
             if number < low || number > high {
@@ -232,11 +218,7 @@ pub fn from_value(ty: &Type, value: &Value) -> Option<Plain> {
 /// Returns the type of one element of a list field, as its side table holds it.
 #[must_use]
 pub fn element_type(field: &Field) -> Type {
-    if field.merge == Merge::FS {
-        Transition::TYPE
-    } else {
-        field.ty
-    }
+    if field.merge == Merge::FS { Transition::TYPE } else { field.ty }
 }
 
 /// Looks a field up by name.
@@ -244,6 +226,5 @@ pub fn element_type(field: &Field) -> Type {
 /// # Errors
 /// `E-INVALID` when the type has no such field.
 pub fn field_named(of: &Declaration, name: &str) -> Result<&'static Field> {
-    of.field_named(name)
-        .ok_or_else(|| invalid(&format!("{} has no field {name}", of.name)))
+    of.field_named(name).ok_or_else(|| invalid(&format!("{} has no field {name}", of.name)))
 }

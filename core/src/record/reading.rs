@@ -71,11 +71,7 @@ impl Reading<'_> {
         let mut all = Vec::new();
         for (value, id) in self.doc.get_all(ROOT, key).map_err(failed)? {
             let scalar = change::held(&value)?;
-            let value = if element {
-                change::element(&scalar)?
-            } else {
-                change::value(&scalar)?
-            };
+            let value = if element { change::element(&scalar)? } else { change::value(&scalar)? };
             let stamp = self.stamp(&id)?;
             all.push(Held { value, stamp });
         }
@@ -130,9 +126,7 @@ impl Reading<'_> {
         let prefix = format!("{}/", field.number);
         let end = format!("{}0", field.number);
         let range = self.doc.map_range(ROOT, prefix.clone()..end);
-        range
-            .map(|item| item.key.strip_prefix(&prefix).unwrap_or_default().parse())
-            .collect()
+        range.map(|item| item.key.strip_prefix(&prefix).unwrap_or_default().parse()).collect()
     }
 
     /// Returns the texts of a field, the one that was made first by the clock in front.
@@ -140,10 +134,7 @@ impl Reading<'_> {
         let objects = change::texts(self.doc, &field.number.to_string()).map_err(failed)?;
         let mut texts = Vec::with_capacity(objects.len());
         for object in objects {
-            texts.push((
-                self.stamp(&object)?,
-                self.doc.text(&object).map_err(failed)?,
-            ));
+            texts.push((self.stamp(&object)?, self.doc.text(&object).map_err(failed)?));
         }
         texts.sort();
         Ok(texts.into_iter().map(|(_, text)| text).collect())

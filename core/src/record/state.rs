@@ -76,10 +76,7 @@ impl State {
                 let same = held.len() == 1 && held[0].value == *value;
                 let once = field.merge == Merge::IM && !held.is_empty();
                 if !same && !once {
-                    *held = vec![Held {
-                        value: value.clone(),
-                        stamp,
-                    }];
+                    *held = vec![Held { value: value.clone(), stamp }];
                 }
             }
             Op::Unset(_) => {
@@ -88,22 +85,12 @@ impl State {
                 }
             }
             Op::Add(_, value) => {
-                let key = if field.merge == Merge::OR {
-                    set_key(value)
-                } else {
-                    element
-                };
+                let key = if field.merge == Merge::OR { set_key(value) } else { element };
                 if field.merge == Merge::FS {
                     let tips = BTreeMap::from([(element, transition_target(value))]);
                     self.tips.insert(number, tips);
                 }
-                self.elements.insert(
-                    (number, key),
-                    Held {
-                        value: value.clone(),
-                        stamp,
-                    },
-                );
+                self.elements.insert((number, key), Held { value: value.clone(), stamp });
             }
             Op::Remove(_, key) => {
                 self.elements.remove(&(number, *key));
@@ -129,11 +116,7 @@ impl State {
         match field.merge {
             Merge::FS => {
                 let life = field.lifecycle?;
-                let tips = self
-                    .tips
-                    .get(&field.number)
-                    .into_iter()
-                    .flat_map(BTreeMap::values);
+                let tips = self.tips.get(&field.number).into_iter().flat_map(BTreeMap::values);
                 Some(Value::Int(life.most_cautious(tips.copied())))
             }
             Merge::TX => {
@@ -146,21 +129,10 @@ impl State {
                 if sums.is_empty() {
                     return None;
                 }
-                Some(Value::Int(
-                    sums.iter()
-                        .fold(0, |all: i64, sum| all.saturating_add(*sum)),
-                ))
+                Some(Value::Int(sums.iter().fold(0, |all: i64, sum| all.saturating_add(*sum))))
             }
-            Merge::IM => self
-                .registers
-                .get(&field.number)?
-                .first()
-                .map(|held| held.value.clone()),
-            _ => self
-                .registers
-                .get(&field.number)?
-                .last()
-                .map(|held| held.value.clone()),
+            Merge::IM => self.registers.get(&field.number)?.first().map(|held| held.value.clone()),
+            _ => self.registers.get(&field.number)?.last().map(|held| held.value.clone()),
         }
     }
 
@@ -168,11 +140,8 @@ impl State {
     #[must_use]
     pub fn list(&self, field: u16) -> Vec<(ElementKey, &Held)> {
         let range = (field, ElementKey([0; 16]))..=(field, ElementKey([0xff; 16]));
-        let mut list: Vec<_> = self
-            .elements
-            .range(range)
-            .map(|((_, key), held)| (*key, held))
-            .collect();
+        let mut list: Vec<_> =
+            self.elements.range(range).map(|((_, key), held)| (*key, held)).collect();
         list.sort_by_key(|(key, held)| (held.stamp, *key));
         list
     }
@@ -209,9 +178,7 @@ pub fn splice(text: &mut String, at: u64, delete: u64, insert: &str) {
     };
     let byte = |position: u64| {
         let position = usize::try_from(position).unwrap_or(usize::MAX);
-        text.char_indices()
-            .nth(position)
-            .map_or(text.len(), |(offset, _)| offset)
+        text.char_indices().nth(position).map_or(text.len(), |(offset, _)| offset)
     };
     let range = byte(at)..byte(end);
     text.replace_range(range, insert);
@@ -232,10 +199,7 @@ pub fn check_op(field: &Field, op: &Op) -> Result<()> {
         Op::Count(..) => field.merge == Merge::CN,
     };
     if !fits {
-        return Err(Error::new(
-            Kind::Format,
-            format!("an operation not for field {}", field.name),
-        ));
+        return Err(Error::new(Kind::Format, format!("an operation not for field {}", field.name)));
     }
     match op {
         Op::Set(_, value) => plain::check(&field.ty, value),

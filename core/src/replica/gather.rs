@@ -37,16 +37,8 @@ pub fn incoming(
     let Some(log) = mind.log_numbered(no) else {
         return Ok(None);
     };
-    let place = Place {
-        log: log.row.id,
-        seq,
-        index,
-    };
-    let role = mind
-        .members
-        .devices
-        .get(&log.row.device)
-        .and_then(|member| member.role);
+    let place = Place { log: log.row.id, seq, index };
+    let role = mind.members.devices.get(&log.row.device).and_then(|member| member.role);
     let found = cache.item(connection, no, place)?;
     Ok(found.map(|found| Incoming {
         place,
@@ -182,11 +174,7 @@ fn read(
     if item.kind != view.of.kind || writes_to.ok() != Some(*id) {
         return Ok(None);
     }
-    let role = mind
-        .members
-        .devices
-        .get(&log.row.device)
-        .and_then(|member| member.role);
+    let role = mind.members.devices.get(&log.row.device).and_then(|member| member.role);
     if check_item(view, &item, role).is_err() {
         item.ops.clear();
     }

@@ -61,10 +61,7 @@ impl Opened {
     /// Returns how many entries it has.
     #[must_use]
     pub fn entries(&self) -> u64 {
-        self.ranges
-            .iter()
-            .map(|(range, _)| range.entries.len() as u64)
-            .sum()
+        self.ranges.iter().map(|(range, _)| range.entries.len() as u64).sum()
     }
 }
 
@@ -99,12 +96,7 @@ fn check_opening(range: &Range) -> Result<()> {
     if range.first > 0 {
         return Ok(());
     }
-    let bad = || {
-        Error::new(
-            Kind::Format,
-            format!("a log of {} does not open", range.device),
-        )
-    };
+    let bad = || Error::new(Kind::Format, format!("a log of {} does not open", range.device));
     let entry = range.entries.first().ok_or_else(bad)?;
     let Some(Body::Bytes(bytes)) = entry.items.first() else {
         return Err(bad());
@@ -190,16 +182,11 @@ impl Replica {
                 transaction.query_row("SELECT count(*) FROM held", [], |row| row.get(0))?;
             if held < HELD_PACKS_MAX {
                 let sql = "INSERT OR IGNORE INTO held (id, reason, bytes) VALUES (?, ?, ?)";
-                transaction
-                    .prepare_cached(sql)?
-                    .execute(params![id, reason.code(), bytes])?;
+                transaction.prepare_cached(sql)?.execute(params![id, reason.code(), bytes])?;
             }
             Ok(())
         })?;
-        Ok(Ingested {
-            held: Some(reason),
-            ..Ingested::default()
-        })
+        Ok(Ingested { held: Some(reason), ..Ingested::default() })
     }
 
     /// Tries the packs that were kept for later once more.
@@ -225,10 +212,7 @@ impl Replica {
             let done = match self.ingest(&bytes) {
                 Ok(ingested) => {
                     let held = ingested.held.is_some();
-                    outcome.add(Ingested {
-                        held: None,
-                        ..ingested
-                    });
+                    outcome.add(Ingested { held: None, ..ingested });
                     !held
                 }
                 // Worthless after all: it was refused with its reason when it was tried.
@@ -307,11 +291,7 @@ fn take_in(
         outcome.team_changed = !fresh.is_empty();
         return Ok(outcome);
     }
-    let role = mind
-        .members
-        .devices
-        .get(&range.device)
-        .and_then(|member| member.role);
+    let role = mind.members.devices.get(&range.device).and_then(|member| member.role);
     let mut step = Step::new(transaction, mind);
     let fresh = fresh.into_iter().map(|offset| (offset, Vec::new()));
     for (offset, indexes) in fresh.chain(filled) {
@@ -334,11 +314,7 @@ fn feed(
         return step.close_entry(log, verified.seq);
     }
     for (index, (item, digest)) in (0_u32..).zip(entry.items.iter().zip(&verified.item_digests)) {
-        let place = Place {
-            log,
-            seq: verified.seq,
-            index,
-        };
+        let place = Place { log, seq: verified.seq, index };
         if !indexes.is_empty() && !indexes.contains(&index) {
             continue;
         }
@@ -367,10 +343,7 @@ fn check_fork(
 ) -> Result<()> {
     let known = &mind.logs[index];
     let row = &known.row;
-    let (first, end) = (
-        range.first + part.start as u64,
-        range.first + part.end as u64,
-    );
+    let (first, end) = (range.first + part.start as u64, range.first + part.end as u64);
     let link_before = |seq: u64| {
         let offset = usize::try_from(seq - range.first).unwrap_or(usize::MAX);
         match offset.checked_sub(1) {
@@ -389,10 +362,7 @@ fn check_fork(
     if same && follows_ahead(transaction, mind, index, (first, end), link_before)? {
         return Ok(());
     }
-    Err(Error::new(
-        Kind::Fork,
-        format!("device {} has two histories", range.device),
-    ))
+    Err(Error::new(Kind::Fork, format!("device {} has two histories", range.device)))
 }
 
 /// Tells whether a part fits to the stretches beyond a gap that it meets or overlaps.
@@ -485,19 +455,11 @@ fn store(
                 Some(before) => (verified[before].link, verified[before].heads.to_vec()),
             };
             let bytes = range.entries[offset].encode();
-            entries.push(Chained {
-                seq: verified[offset].seq,
-                before,
-                heads_before,
-                bytes,
-            });
+            entries.push(Chained { seq: verified[offset].seq, before, heads_before, bytes });
         }
         logs::write_segments(transaction, no, &entries)?;
         let (start, end) = (verified[*first].seq, verified[*last].seq + 1);
-        for run in range
-            .runs
-            .iter()
-            .filter(|run| run.first < end && run.first + run.count > start)
+        for run in range.runs.iter().filter(|run| run.first < end && run.first + run.count > start)
         {
             logs::put_run(transaction, no, run)?;
         }
@@ -551,9 +513,7 @@ fn fill_hole(
 ) -> Result<Vec<u32>> {
     let at = logs::at(no, seq);
     let indexes = (0_u32..).zip(&entry.items).map(|(index, _)| index);
-    let absent: Vec<u32> = indexes
-        .filter(|index| mind.holes.contains(&(at, *index)))
-        .collect();
+    let absent: Vec<u32> = indexes.filter(|index| mind.holes.contains(&(at, *index))).collect();
     let is_absent = |item: &Body| matches!(item, Body::Absent(_));
     if absent.is_empty() || entry.items.iter().any(is_absent) {
         return Ok(Vec::new());

@@ -43,10 +43,7 @@ impl Identity {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut to = Writer::new();
-        to.array(5)
-            .bytes(&self.secret.sign)
-            .bytes(&self.secret.unbox)
-            .bytes(&self.person.0);
+        to.array(5).bytes(&self.secret.sign).bytes(&self.secret.unbox).bytes(&self.person.0);
         match &self.space {
             None => to.null(),
             Some(space) => to.bytes(&space.0),
@@ -61,27 +58,11 @@ impl Identity {
     fn decode(bytes: &[u8]) -> Result<Self> {
         let mut from = Reader::new(bytes);
         from.tuple(5)?;
-        let secret = DeviceSecret {
-            sign: from.array_bytes()?,
-            unbox: from.array_bytes()?,
-        };
+        let secret = DeviceSecret { sign: from.array_bytes()?, unbox: from.array_bytes()? };
         let person = PersonId(from.array_bytes()?);
-        let space = if from.null()? {
-            None
-        } else {
-            Some(SpaceId(from.array_bytes()?))
-        };
-        let recovery = if from.null()? {
-            None
-        } else {
-            Some(from.array_bytes()?)
-        };
-        Ok(Self {
-            secret,
-            person,
-            space,
-            recovery,
-        })
+        let space = if from.null()? { None } else { Some(SpaceId(from.array_bytes()?)) };
+        let recovery = if from.null()? { None } else { Some(from.array_bytes()?) };
+        Ok(Self { secret, person, space, recovery })
     }
 }
 
@@ -98,11 +79,7 @@ impl KnownLog {
     /// Tells whether entry `seq` is here.
     #[must_use]
     pub fn holds(&self, seq: u64) -> bool {
-        seq < self.row.next
-            || self
-                .ahead
-                .iter()
-                .any(|(first, end)| (*first..*end).contains(&seq))
+        seq < self.row.next || self.ahead.iter().any(|(first, end)| (*first..*end).contains(&seq))
     }
 }
 
@@ -235,10 +212,7 @@ impl Mind {
     pub fn add_log(&mut self, row: LogRow) -> usize {
         let index = self.logs.len();
         self.by_id.insert(row.id, index);
-        self.logs.push(KnownLog {
-            row,
-            ahead: Vec::new(),
-        });
+        self.logs.push(KnownLog { row, ahead: Vec::new() });
         index
     }
 
@@ -406,14 +380,7 @@ impl Mind {
             let (_, seq) = logs::parts(found.get(0)?);
             let bytes = found.get_ref(1)?.as_blob().unwrap_or_default();
             if let (Some(request), Some(record)) = (found.get(2)?, found.get(3)?) {
-                self.requests.insert(
-                    request,
-                    Remembered {
-                        seq,
-                        record,
-                        note: found.get(4)?,
-                    },
-                );
+                self.requests.insert(request, Remembered { seq, record, note: found.get(4)? });
             }
             if seq < row.next {
                 continue;
@@ -424,13 +391,7 @@ impl Mind {
         let sealed = logs::seal_before(connection, row.no, 0, row.next)?;
         let unsealed = row.next - sealed.map_or(0, |(seq, ..)| seq + 1);
         let run = current_run(connection, row)?;
-        self.own = Some(Own {
-            index,
-            hlc,
-            run,
-            unsealed: (unsealed, bytes_after_seal),
-            tail,
-        });
+        self.own = Some(Own { index, hlc, run, unsealed: (unsealed, bytes_after_seal), tail });
         Ok(())
     }
 }
@@ -451,12 +412,7 @@ pub fn extend(stretches: &mut Vec<(u64, u64)>, first: u64, end: u64) {
 
 /// Applies one entry of the tail to the end of its log, checking the chain as it goes.
 fn roll_forward(connection: &Connection, row: &mut LogRow, seq: u64, bytes: &[u8]) -> Result<Hlc> {
-    let damaged = || {
-        Error::new(
-            Kind::DbPage,
-            format!("the own log is damaged at entry {seq}"),
-        )
-    };
+    let damaged = || Error::new(Kind::DbPage, format!("the own log is damaged at entry {seq}"));
     if seq != row.next {
         return Err(damaged());
     }
@@ -479,14 +435,9 @@ fn current_run(connection: &Connection, row: &LogRow) -> Result<Option<Run>> {
     let last = logs::runs(connection, row.no, row.next - 1, row.next)?;
     let first = (row.next - 1) / RUN_ENTRIES_MAX * RUN_ENTRIES_MAX;
     Ok(match last.into_iter().next() {
-        Some(Run {
-            salts: Salts::Seed(seed),
-            ..
-        }) => Some(Run {
-            first,
-            count: RUN_ENTRIES_MAX,
-            salts: Salts::Seed(seed),
-        }),
+        Some(Run { salts: Salts::Seed(seed), .. }) => {
+            Some(Run { first, count: RUN_ENTRIES_MAX, salts: Salts::Seed(seed) })
+        }
         _ => None,
     })
 }

@@ -65,13 +65,7 @@ impl Replica {
     ) -> Result<Self> {
         let connection = crate::store::open::writer(&location)?;
         let mind = Mind::load(&connection, schema)?;
-        let mut replica = Self {
-            connection,
-            mind,
-            env,
-            location,
-            doubts: Doubts::None,
-        };
+        let mut replica = Self { connection, mind, env, location, doubts: Doubts::None };
         replica.prepare_views()?;
         if replica.mind.identity.is_some() {
             replica.retry_held()?;
@@ -103,9 +97,8 @@ impl Replica {
         &mut self,
         act: impl FnOnce(&Transaction<'_>, &mut Mind, &mut Env) -> Result<T>,
     ) -> Result<T> {
-        let transaction = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let value = act(&transaction, &mut self.mind, &mut self.env)?;
         transaction.commit()?;
         Ok(value)
@@ -113,11 +106,8 @@ impl Replica {
 
     /// Notes that memory or connection may not be what the disk says, after an error of `kind`.
     pub fn doubt(&mut self, kind: Kind) {
-        self.doubts = self.doubts.max(if kind.is_of_storage() {
-            Doubts::All
-        } else {
-            Doubts::Memory
-        });
+        self.doubts =
+            self.doubts.max(if kind.is_of_storage() { Doubts::All } else { Doubts::Memory });
     }
 
     /// Reads memory back from disk if it is in doubt. After an error of the storage the connection

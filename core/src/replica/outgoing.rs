@@ -56,10 +56,7 @@ impl Vector {
     pub fn write(&self, to: &mut Writer) {
         to.array(self.entries.len());
         for entry in &self.entries {
-            to.array(4)
-                .bytes(&entry.log.0)
-                .uint(entry.next)
-                .bytes(&entry.link.0);
+            to.array(4).bytes(&entry.log.0).uint(entry.next).bytes(&entry.link.0);
             to.array(entry.excepted.len());
             for (first, count) in &entry.excepted {
                 to.array(2).uint(*first).uint(*count);
@@ -97,12 +94,7 @@ impl Vector {
             if next == 0 || entries.last().is_some_and(|last| last.log >= log) {
                 return Err(Error::new(Kind::Format, "a vector out of order"));
             }
-            entries.push(VectorEntry {
-                log,
-                next,
-                link,
-                excepted,
-            });
+            entries.push(VectorEntry { log, next, link, excepted });
         }
         from.end();
         Ok(Self { entries })
@@ -111,10 +103,7 @@ impl Vector {
     /// Returns the entry of a log.
     #[must_use]
     pub fn get(&self, log: &LogId) -> Option<&VectorEntry> {
-        let found = self
-            .entries
-            .binary_search_by(|entry| entry.log.cmp(log))
-            .ok()?;
+        let found = self.entries.binary_search_by(|entry| entry.log.cmp(log)).ok()?;
         self.entries.get(found)
     }
 }
@@ -181,19 +170,11 @@ fn holes(connection: &Connection, no: i64) -> Result<Vec<(u64, u64)>> {
 pub fn lacking(connection: &Connection, mind: &Mind, theirs: &Vector) -> Result<Vec<Stretch>> {
     let mut stretches = Vec::new();
     for sort in [Sort::Control, Sort::Data] {
-        for (index, log) in mind
-            .logs
-            .iter()
-            .enumerate()
-            .filter(|(_, log)| log.row.sort == sort)
-        {
+        for (index, log) in mind.logs.iter().enumerate().filter(|(_, log)| log.row.sort == sort) {
             let peer = theirs.get(&log.row.id);
             let next = peer.map_or(0, |entry| entry.next);
             cut(connection, mind, index, next, log.row.next, &mut stretches)?;
-            for (first, count) in peer
-                .map(|entry| entry.excepted.as_slice())
-                .unwrap_or_default()
-            {
+            for (first, count) in peer.map(|entry| entry.excepted.as_slice()).unwrap_or_default() {
                 let end = first.saturating_add(*count).min(log.row.next);
                 cut(connection, mind, index, *first, end, &mut stretches)?;
             }
@@ -262,11 +243,7 @@ fn cut(
         let Some((last, ..)) = seal.filter(|(last, ..)| *last < mind.logs[index].row.next) else {
             break;
         };
-        into.push(Stretch {
-            index,
-            first,
-            end: last + 1,
-        });
+        into.push(Stretch { index, first, end: last + 1 });
         first = last + 1;
     }
     Ok(())
@@ -287,16 +264,10 @@ pub fn range(connection: &Connection, mind: &Mind, stretch: Stretch) -> Result<R
         Sort::Data => logs::runs(connection, row.no, stretch.first, stretch.end)?,
     };
     let mut entries = Vec::with_capacity(usize::try_from(stretch.count()).unwrap_or_default());
-    logs::for_each(
-        connection,
-        row.no,
-        stretch.first,
-        stretch.end,
-        |_, entry| {
-            entries.push(entry);
-            Ok(())
-        },
-    )?;
+    logs::for_each(connection, row.no, stretch.first, stretch.end, |_, entry| {
+        entries.push(entry);
+        Ok(())
+    })?;
     Ok(Range {
         device: row.device,
         nonce: row.nonce,
@@ -343,21 +314,14 @@ pub fn pack_after(
         Sort::Control => Mode::Open,
         Sort::Data => {
             let (epoch, secret) = mind.epoch()?;
-            Mode::Sealed {
-                epoch,
-                key: secret.pack_key(),
-            }
+            Mode::Sealed { epoch, key: secret.pack_key() }
         }
     };
     let nonce = match mode {
         Mode::Open => [0; pack::NONCE_LEN],
         Mode::Sealed { .. } => env.random(),
     };
-    let packing = Packing {
-        level,
-        layout: None,
-        trim,
-    };
+    let packing = Packing { level, layout: None, trim };
     let read = range(connection, mind, stretch)?;
     if after.is_some_and(|after| *after != read.link_before) {
         let what = format!("device {} has two histories", read.device);
@@ -389,28 +353,12 @@ fn pack_halves(
         Some(seal) => Some(seal),
         None => logs::seal_after(connection, no, middle)?,
     };
-    let end = seal
-        .map(|(last, ..)| last + 1)
-        .filter(|end| *end < stretch.end);
+    let end = seal.map(|(last, ..)| last + 1).filter(|end| *end < stretch.end);
     let end = end.ok_or(error)?;
-    let mut packs = pack(
-        connection,
-        mind,
-        env,
-        Stretch { end, ..stretch },
-        level,
-        trim,
-    )?;
+    let mut packs = pack(connection, mind, env, Stretch { end, ..stretch }, level, trim)?;
     // Each pack stands on its own, so that one that is refused does not take the next along.
-    let trim = trim.map(|trim| Trim {
-        with_link: true,
-        with_epoch: false,
-        ..trim
-    });
-    let rest = Stretch {
-        first: end,
-        ..stretch
-    };
+    let trim = trim.map(|trim| Trim { with_link: true, with_epoch: false, ..trim });
+    let rest = Stretch { first: end, ..stretch };
     packs.extend(pack(connection, mind, env, rest, level, trim)?);
     Ok(packs)
 }

@@ -89,12 +89,7 @@ impl Replica {
     /// Lists (clock, place, items of a write) of every entry, by clock, so that few items wait.
     fn order(&self) -> Result<Vec<(u64, i64, Option<u32>)>> {
         let mut order = Vec::new();
-        for log in self
-            .mind
-            .logs
-            .iter()
-            .filter(|log| log.row.sort == Sort::Data)
-        {
+        for log in self.mind.logs.iter().filter(|log| log.row.sort == Sort::Data) {
             let stretches = std::iter::once((0, log.row.next)).chain(log.ahead.iter().copied());
             for (first, end) in stretches {
                 logs::for_each(&self.connection, log.row.no, first, end, |seq, entry| {
@@ -135,10 +130,7 @@ impl Replica {
         let after = views::hash_all(&self.connection, &self.mind.views)?;
         let count = |table: &str| -> Result<u64> {
             let sql = format!("SELECT count(*) FROM {table}");
-            Ok(self
-                .connection
-                .query_row(&sql, [], |row| row.get::<_, i64>(0))?
-                .cast_unsigned())
+            Ok(self.connection.query_row(&sql, [], |row| row.get::<_, i64>(0))?.cast_unsigned())
         };
         Ok(Checked {
             pages_ok,

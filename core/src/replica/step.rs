@@ -68,12 +68,7 @@ impl<'a> Step<'a> {
     /// Starts a step inside a transaction.
     #[must_use]
     pub fn new(transaction: &'a Transaction<'a>, mind: &'a mut Mind) -> Self {
-        Self {
-            transaction,
-            mind,
-            touched: BTreeMap::new(),
-            cache: Cache::default(),
-        }
+        Self { transaction, mind, touched: BTreeMap::new(), cache: Cache::default() }
     }
 
     /// Takes one item in, and then those that waited for it.
@@ -169,9 +164,7 @@ impl<'a> Step<'a> {
             });
             return Ok(());
         }
-        record
-            .state
-            .fold(self.mind.views[view].of, &item.ops, place, incoming.hlc)?;
+        record.state.fold(self.mind.views[view].of, &item.ops, place, incoming.hlc)?;
         record.heads = vec![head(place, &incoming.digest)];
         record.items += 1;
         Ok(())
@@ -230,11 +223,7 @@ impl<'a> Step<'a> {
             flags: if hlc.is_implausible() { FLAG_CLOCK } else { 0 },
             ..Stored::default()
         });
-        Ok(Touched {
-            record,
-            before,
-            extra: Vec::new(),
-        })
+        Ok(Touched { record, before, extra: Vec::new() })
     }
 
     fn has(&self, place: &Place) -> bool {
@@ -250,10 +239,7 @@ impl<'a> Step<'a> {
     }
 
     fn note_pending(&mut self, missing: Place, place: Place) -> Result<()> {
-        let item = (
-            logs::at(self.mind.local_no(&place.log), place.seq),
-            place.index,
-        );
+        let item = (logs::at(self.mind.local_no(&place.log), place.seq), place.index);
         let sql = "INSERT OR IGNORE INTO pending VALUES (?, ?, ?, ?, ?)";
         self.transaction.prepare_cached(sql)?.execute(params![
             missing.log,
@@ -299,12 +285,7 @@ impl<'a> Step<'a> {
     /// # Errors
     /// Of the store.
     pub fn finish(self) -> Result<Vec<Changed>> {
-        let Self {
-            transaction,
-            mind,
-            touched,
-            mut cache,
-        } = self;
+        let Self { transaction, mind, touched, mut cache } = self;
         let views = Arc::clone(&mind.views);
         let mut changed = Vec::with_capacity(touched.len());
         for ((number, id), mut touched) in touched {
@@ -316,16 +297,8 @@ impl<'a> Step<'a> {
                 continue;
             }
             let local_no = |log: &LogId| mind.local_no(log);
-            view.write(
-                transaction,
-                &local_no,
-                &mut touched.record,
-                touched.before.as_ref(),
-            )?;
-            changed.push(Changed {
-                kind: view.of.name.to_owned(),
-                record: id,
-            });
+            view.write(transaction, &local_no, &mut touched.record, touched.before.as_ref())?;
+            changed.push(Changed { kind: view.of.name.to_owned(), record: id });
         }
         Ok(changed)
     }
@@ -369,11 +342,7 @@ fn merge_into(
     match merge(view.of, items) {
         Ok(merged) => {
             record.state = merged.state;
-            record.heads = merged
-                .heads
-                .iter()
-                .map(|(place, d)| head(*place, d))
-                .collect();
+            record.heads = merged.heads.iter().map(|(place, d)| head(*place, d)).collect();
             put_aside(transaction, mind, view, record, &merged.flagged)?;
             record.flags &= !(FLAG_DAMAGED | FLAG_CLOCK);
             if record.saved.is_implausible() {
@@ -408,9 +377,12 @@ fn put_aside(
     for place in places {
         record.flags |= FLAG_ASIDE;
         let at = logs::at(mind.local_no(&place.log), place.seq);
-        transaction
-            .prepare_cached("INSERT INTO aside VALUES (?, ?, ?, ?)")?
-            .execute(params![kind, record.id, at, place.index])?;
+        transaction.prepare_cached("INSERT INTO aside VALUES (?, ?, ?, ?)")?.execute(params![
+            kind,
+            record.id,
+            at,
+            place.index
+        ])?;
     }
     Ok(())
 }
@@ -441,19 +413,13 @@ fn follows(deps: &[Dep], heads: &[Head]) -> bool {
 /// `E-FORMAT`, `E-CHANGE-BIG`, `E-ROLE`: the item is damaged and counts as empty.
 pub fn check_item(view: &View, item: &Item, role: Option<Role>) -> Result<()> {
     if role.is_some_and(|role| !view.of.writers.contains(&role)) {
-        return Err(Error::new(
-            Kind::Role,
-            "a role that does not write this record type",
-        ));
+        return Err(Error::new(Kind::Role, "a role that does not write this record type"));
     }
     for op in &item.ops {
         if let Some(field) = view.of.field(op.field()) {
             check_op(field, op)?;
             if field.merge == Merge::OF && role.is_some_and(|role| role != Role::R3) {
-                return Err(Error::new(
-                    Kind::Role,
-                    format!("{} is the office's", field.name),
-                ));
+                return Err(Error::new(Kind::Role, format!("{} is the office's", field.name)));
             }
         }
     }

@@ -55,10 +55,7 @@ impl Replica {
     /// `E-INVALID` when there is one already; of the store.
     pub fn init(&mut self) -> Result<()> {
         if self.mind.identity.is_some() {
-            return Err(Error::new(
-                Kind::Invalid,
-                "this store has a device identity already",
-            ));
+            return Err(Error::new(Kind::Invalid, "this store has a device identity already"));
         }
         self.transact(|transaction, mind, env| {
             let identity = Identity {
@@ -77,10 +74,7 @@ impl Replica {
     /// `E-INVALID` when the device is in a space already; of the store.
     pub fn found(&mut self) -> Result<()> {
         if self.mind.identity()?.space.is_some() {
-            return Err(Error::new(
-                Kind::Invalid,
-                "this device is in a team already",
-            ));
+            return Err(Error::new(Kind::Invalid, "this device is in a team already"));
         }
         self.transact(|transaction, mind, env| {
             let mut identity = mind.identity()?.clone();
@@ -137,11 +131,7 @@ impl Replica {
             let (id, secret) = mind.epoch()?;
             let space = mind.space()?;
             let lockbox = epoch::lock(&space, &id, secret, (&device, &box_key), &mut *env.rng)?;
-            let share = Share {
-                epoch: id,
-                compartment: TEAM.to_owned(),
-                lockbox,
-            };
+            let share = Share { epoch: id, compartment: TEAM.to_owned(), lockbox };
             act(transaction, mind, env, index, &Act::Share(share))
         })
     }
@@ -157,11 +147,7 @@ impl Replica {
         request: Option<RequestId>,
         make: impl FnOnce(&Transaction<'_>, &Mind) -> Result<(Vec<Item>, i64)>,
     ) -> Result<Option<Written>> {
-        let before = self
-            .mind
-            .own
-            .as_ref()
-            .map(|own| self.mind.logs[own.index].row.next);
+        let before = self.mind.own.as_ref().map(|own| self.mind.logs[own.index].row.next);
         let outcome = self.transact(|transaction, mind, env| {
             ready(transaction, mind, env)?;
             let (items, note) = make(transaction, mind)?;
@@ -170,10 +156,7 @@ impl Replica {
             }
             let appended = append(transaction, mind, env, &items)?;
             let no = own_row(mind)?.no;
-            let written = Written {
-                note,
-                ..absorb(transaction, mind, &items, &appended)?
-            };
+            let written = Written { note, ..absorb(transaction, mind, &items, &appended)? };
             let sql = "INSERT INTO entry (at, bytes, request, record, note) \
                        VALUES (?, ?, ?, ?, ?)";
             transaction.prepare_cached(sql)?.execute(params![
@@ -189,11 +172,8 @@ impl Replica {
         match outcome {
             Ok(Some(written)) => {
                 if let (Some(request), Some(record)) = (request, written.records.first()) {
-                    let remembered = Remembered {
-                        seq: written.seq,
-                        record: *record,
-                        note: written.note,
-                    };
+                    let remembered =
+                        Remembered { seq: written.seq, record: *record, note: written.note };
                     self.mind.requests.insert(request, remembered);
                 }
                 Ok(Some(written))
@@ -336,37 +316,18 @@ fn open_log(
     logs::insert(transaction, &mut row)?;
     let index = mind.add_log(row);
     let grant = mind.members.devices.get(&device).map(|member| member.grant);
-    let open = Act::LogOpen(LogOpen {
-        device,
-        sort,
-        nonce,
-        grant,
-        predecessor: None,
-    });
+    let open = Act::LogOpen(LogOpen { device, sort, nonce, grant, predecessor: None });
     if sort == Sort::Control {
         act(transaction, mind, env, index, &open)?;
         return Ok(index);
     }
-    mind.own = Some(Own {
-        index,
-        hlc: Hlc::default(),
-        run: None,
-        unsealed: (0, 0),
-        tail: 0,
-    });
-    let appended = link(
-        transaction,
-        mind,
-        env,
-        open.entry_kind(),
-        vec![open.encode()],
-    )?;
+    mind.own = Some(Own { index, hlc: Hlc::default(), run: None, unsealed: (0, 0), tail: 0 });
+    let appended = link(transaction, mind, env, open.entry_kind(), vec![open.encode()])?;
     let no = mind.logs[index].row.no;
     let sql = "INSERT INTO entry (at, bytes, request, record) VALUES (?, ?, NULL, NULL)";
-    transaction.prepare_cached(sql)?.execute(params![
-        logs::at(no, appended.chained.seq),
-        appended.chained.bytes
-    ])?;
+    transaction
+        .prepare_cached(sql)?
+        .execute(params![logs::at(no, appended.chained.seq), appended.chained.bytes])?;
     Ok(index)
 }
 
@@ -393,12 +354,7 @@ fn act(
     let (seq, before) = (row.next, row.link);
     let digest = entry.digest(&heads, |_| Vec::new());
     let link = chain::next_link(&before, seq, &digest);
-    let chained = Chained {
-        seq,
-        before,
-        heads_before: row.heads.clone(),
-        bytes: entry.encode(),
-    };
+    let chained = Chained { seq, before, heads_before: row.heads.clone(), bytes: entry.encode() };
     logs::write_segments(transaction, row.no, &[chained])?;
     let seal = chain::make_seal(&secret, &space, &row.id, seq, &link);
     logs::put_seal(transaction, row.no, seq, &link, &seal)?;
@@ -442,20 +398,14 @@ fn link(
         Some(run) => run,
         None => {
             let salts = Salts::Seed(env.random());
-            let run = Run {
-                first: seq,
-                count: RUN_ENTRIES_MAX,
-                salts,
-            };
+            let run = Run { first: seq, count: RUN_ENTRIES_MAX, salts };
             logs::put_run(transaction, row.no, &run)?;
             run
         }
     };
     let (hlc, clock_suspect) = own.hlc.next(env.clock.now_ms());
-    let digests: Vec<Digest> = (0..)
-        .zip(&bodies)
-        .map(|(index, body)| item_digest(&run.salt(seq, index), body))
-        .collect();
+    let digests: Vec<Digest> =
+        (0..).zip(&bodies).map(|(index, body)| item_digest(&run.salt(seq, index), body)).collect();
     let entry = Entry {
         kind: number,
         hlc,
@@ -470,18 +420,8 @@ fn link(
     own.hlc = hlc;
     own.run = Some(run);
     own.unsealed = (own.unsealed.0 + 1, own.unsealed.1 + bytes.len() as u64);
-    let chained = Chained {
-        seq,
-        before,
-        heads_before,
-        bytes,
-    };
-    Ok(Appended {
-        chained,
-        hlc,
-        clock_suspect,
-        digests,
-    })
+    let chained = Chained { seq, before, heads_before, bytes };
+    Ok(Appended { chained, hlc, clock_suspect, digests })
 }
 
 fn absorb(
@@ -507,23 +447,13 @@ fn feed(step: &mut Step<'_>, items: &[Item], appended: &Appended) -> Result<Vec<
     let log = own_row(step.mind())?.id;
     let mut records = Vec::with_capacity(items.len());
     for (index, item) in (0_u32..).zip(items) {
-        let place = Place {
-            log,
-            seq: appended.chained.seq,
-            index,
-        };
+        let place = Place { log, seq: appended.chained.seq, index };
         let Some(digest) = appended.digests.get(records.len()) else {
             break;
         };
         let (hlc, content) = (appended.hlc, Content::Item(item.clone()));
         records.push(target(step.mind(), item, place, hlc)?);
-        step.absorb(Incoming {
-            place,
-            hlc,
-            digest: *digest,
-            content,
-            role: None,
-        })?;
+        step.absorb(Incoming { place, hlc, digest: *digest, content, role: None })?;
     }
     step.close_entry(log, appended.chained.seq)?;
     Ok(records)
@@ -534,11 +464,7 @@ fn seal_if_due(transaction: &Transaction<'_>, mind: &mut Mind) -> Result<()> {
         .own
         .as_ref()
         .is_some_and(|own| own.unsealed.0 >= SEAL_ENTRIES_MAX || own.unsealed.1 >= SEAL_BYTES_MAX);
-    if due {
-        seal_now(transaction, mind)
-    } else {
-        Ok(())
-    }
+    if due { seal_now(transaction, mind) } else { Ok(()) }
 }
 
 fn seal_now(transaction: &Transaction<'_>, mind: &mut Mind) -> Result<()> {
@@ -568,9 +494,7 @@ fn settle(transaction: &Transaction<'_>, mind: &mut Mind) -> Result<()> {
     if own.tail == row.next {
         return Ok(());
     }
-    let stored = logs::all(transaction)?
-        .into_iter()
-        .find(|log| log.no == row.no);
+    let stored = logs::all(transaction)?.into_iter().find(|log| log.no == row.no);
     let (mut before, mut heads): (Link, Vec<Link>) = match stored {
         Some(stored) => (stored.link, stored.heads),
         None => (chain::first_link(&space, &row.id), Vec::new()),
@@ -578,12 +502,7 @@ fn settle(transaction: &Transaction<'_>, mind: &mut Mind) -> Result<()> {
     let runs = logs::runs(transaction, row.no, own.tail, row.next)?;
     let mut entries = Vec::new();
     logs::for_each(transaction, row.no, own.tail, row.next, |seq, entry| {
-        let chained = Chained {
-            seq,
-            before,
-            heads_before: heads.clone(),
-            bytes: entry.encode(),
-        };
+        let chained = Chained { seq, before, heads_before: heads.clone(), bytes: entry.encode() };
         entries.push(chained);
         if let Some(changed) = &entry.control_heads {
             heads.clone_from(changed);
@@ -594,10 +513,7 @@ fn settle(transaction: &Transaction<'_>, mind: &mut Mind) -> Result<()> {
         Ok(())
     })?;
     if before != row.link {
-        return Err(Error::new(
-            Kind::DbPage,
-            "the tail does not lead to the log's end",
-        ));
+        return Err(Error::new(Kind::DbPage, "the tail does not lead to the log's end"));
     }
     logs::write_segments(transaction, row.no, &entries)?;
     logs::advance(transaction, row)?;

@@ -151,10 +151,9 @@ fn query(connection: &Connection, window: Window, cut: Cut) -> Result<Vec<(CutKe
     let (part, join) = match cut {
         Cut::None | Cut::Week => ("0", ""),
         Cut::Category => ("i.category", ""),
-        Cut::Building => (
-            "ifnull(b.building, i.place)",
-            "LEFT JOIN building b ON b.leaf = i.place",
-        ),
+        Cut::Building => {
+            ("ifnull(b.building, i.place)", "LEFT JOIN building b ON b.leaf = i.place")
+        }
     };
     let sql = filled(&steps.concat().replace("$part", part).replace("$join", join));
     let mut statement = connection.prepare_cached(&sql)?;
@@ -181,10 +180,7 @@ fn filled(sql: &str) -> String {
     let names = [
         ("$when", WHEN.to_owned()),
         ("$step_when", STEP_WHEN.to_owned()),
-        (
-            "$open",
-            OPEN.map(|state| state.number().to_string()).join(", "),
-        ),
+        ("$open", OPEN.map(|state| state.number().to_string()).join(", ")),
         ("$acknowledged", S::Acknowledged.number().to_string()),
         ("$waiting", S::Waiting.number().to_string()),
         ("$referred", S::Referred.number().to_string()),
@@ -260,11 +256,7 @@ impl Figures {
 /// Rounds the middle of `n` durations to minutes, halves up; `sum_ms` is the one in the middle,
 /// or the sum of the two.
 fn median_min(n: u64, sum_ms: i64) -> i64 {
-    let minute = if n.is_multiple_of(2) {
-        2 * MINUTE_MS
-    } else {
-        MINUTE_MS
-    };
+    let minute = if n.is_multiple_of(2) { 2 * MINUTE_MS } else { MINUTE_MS };
     (sum_ms + minute / 2).div_euclid(minute)
 }
 

@@ -89,10 +89,7 @@ impl Window {
         if IsoWeek::at(from_ms) != (IsoWeek { year, week }) {
             return Err(Error::new(Kind::Invalid, "the year has no such week"));
         }
-        Ok(Self {
-            from_ms,
-            to_ms: from_ms + WEEK_MS,
-        })
+        Ok(Self { from_ms, to_ms: from_ms + WEEK_MS })
     }
 
     /// Returns the ISO weeks that this window touches, each cut to what lies inside.
@@ -120,10 +117,7 @@ impl IsoWeek {
         let monday_ms = local_ms - (local_ms + 3 * DAY_MS).rem_euclid(WEEK_MS);
         let year = year_of(monday_ms.div_euclid(DAY_MS) + 3);
         let week = (monday_ms - ZONE_MS - week_one_ms(year)) / WEEK_MS + 1;
-        Self {
-            year,
-            week: week as u32,
-        }
+        Self { year, week: week as u32 }
     }
 }
 
@@ -230,11 +224,7 @@ mod tests {
         assert_eq!(numbers, [40, 41, 42, 43, 44]);
         assert_eq!(weeks[0].1.from_ms, october.from_ms);
         assert_eq!(weeks[4].1.to_ms, october.to_ms);
-        assert!(
-            weeks
-                .windows(2)
-                .all(|pair| pair[0].1.to_ms == pair[1].1.from_ms)
-        );
+        assert!(weeks.windows(2).all(|pair| pair[0].1.to_ms == pair[1].1.from_ms));
         assert_eq!(weeks[1].1, Window::iso_week(2026, 41).expect("a week"));
     }
 

@@ -47,16 +47,7 @@ impl LogRow {
     pub fn empty(space: &SpaceId, device: DeviceKey, sort: Sort, nonce: [u8; 16]) -> Self {
         let id = chain::log_id(space, &device, sort, &nonce);
         let link = chain::first_link(space, &id);
-        Self {
-            no: 0,
-            id,
-            device,
-            nonce,
-            sort,
-            next: 0,
-            link,
-            heads: Vec::new(),
-        }
+        Self { no: 0, id, device, nonce, sort, next: 0, link, heads: Vec::new() }
     }
 }
 
@@ -97,9 +88,7 @@ pub fn all(connection: &Connection) -> Result<Vec<LogRow>> {
             sort: Sort::from_number(row.get::<_, i64>(4)?.cast_unsigned()).ok_or_else(damaged)?,
             next: row.get::<_, i64>(5)?.cast_unsigned(),
             link: row.get(6)?,
-            heads: read_heads(&mut Reader::new(
-                row.get_ref(7)?.as_blob().unwrap_or_default(),
-            ))?,
+            heads: read_heads(&mut Reader::new(row.get_ref(7)?.as_blob().unwrap_or_default()))?,
         });
     }
     Ok(logs)
@@ -216,30 +205,17 @@ pub struct Segment {
 
 fn decode_segment(at: i64, link: Link, heads: &[u8], body: &[u8]) -> Result<Segment> {
     let (_, first) = parts(at);
-    let damaged = |_| {
-        Error::new(
-            Kind::DbPage,
-            format!("the segment at entry {first} is damaged"),
-        )
-    };
+    let damaged = |_| Error::new(Kind::DbPage, format!("the segment at entry {first} is damaged"));
     let capacity = SEGMENT_BYTES_MAX + crate::log::entry::ENTRY_BYTES_MAX;
     let bytes = zstd::bulk::decompress(body, capacity).map_err(|_| {
-        Error::new(
-            Kind::DbPage,
-            format!("the segment at entry {first} is damaged"),
-        )
+        Error::new(Kind::DbPage, format!("the segment at entry {first} is damaged"))
     })?;
     let mut from = Reader::new(&bytes);
     let mut entries = Vec::new();
     while from.remaining() > 0 {
         entries.push(Entry::read(&mut from).map_err(damaged)?);
     }
-    Ok(Segment {
-        first,
-        before: link,
-        heads_before: read_heads(&mut Reader::new(heads))?,
-        entries,
-    })
+    Ok(Segment { first, before: link, heads_before: read_heads(&mut Reader::new(heads))?, entries })
 }
 
 /// Reads the segment that covers entry `seq` of log `no`.
@@ -291,9 +267,7 @@ pub fn before_segment(
 /// `E-DBPAGE`.
 pub fn tail_entry(connection: &Connection, no: i64, seq: u64) -> Result<Option<Entry>> {
     let mut statement = connection.prepare_cached("SELECT bytes FROM entry WHERE at = ?")?;
-    let bytes: Option<Vec<u8>> = statement
-        .query_row([at(no, seq)], |row| row.get(0))
-        .optional()?;
+    let bytes: Option<Vec<u8>> = statement.query_row([at(no, seq)], |row| row.get(0)).optional()?;
     bytes.map(|bytes| Entry::decode(&bytes)).transpose()
 }
 
@@ -322,10 +296,7 @@ pub fn for_each(
             each(seq, entry)?;
             seq += 1;
         } else {
-            return Err(Error::new(
-                Kind::BodyMissing,
-                format!("entry {seq} of a log"),
-            ));
+            return Err(Error::new(Kind::BodyMissing, format!("entry {seq} of a log")));
         }
     }
     Ok(())
@@ -377,9 +348,7 @@ pub fn put_seal(
     seal: &[u8; SIGNATURE_LEN],
 ) -> Result<()> {
     let sql = "INSERT OR IGNORE INTO seal (at, link, seal) VALUES (?, ?, ?)";
-    transaction
-        .prepare_cached(sql)?
-        .execute(params![at(no, seq), link, seal])?;
+    transaction.prepare_cached(sql)?.execute(params![at(no, seq), link, seal])?;
     Ok(())
 }
 
@@ -407,11 +376,7 @@ pub fn seal_after(connection: &Connection, no: i64, seq: u64) -> Result<Option<S
 fn one_seal(connection: &Connection, sql: &str, a: i64, b: i64) -> Result<Option<Seal>> {
     let mut statement = connection.prepare_cached(sql)?;
     let row = statement.query_row([a, b], |row| {
-        Ok((
-            parts(row.get(0)?).1,
-            row.get::<_, Link>(1)?,
-            row.get::<_, [u8; SIGNATURE_LEN]>(2)?,
-        ))
+        Ok((parts(row.get(0)?).1, row.get::<_, Link>(1)?, row.get::<_, [u8; SIGNATURE_LEN]>(2)?))
     });
     Ok(row.optional()?)
 }
@@ -469,19 +434,12 @@ pub fn runs(connection: &Connection, no: i64, first: u64, end: u64) -> Result<Ve
             {
                 last.count += stop - next;
             }
-            _ => runs.push(Run {
-                first: next,
-                count: stop - next,
-                salts,
-            }),
+            _ => runs.push(Run { first: next, count: stop - next, salts }),
         }
         next = stop;
     }
     if next < end {
-        return Err(Error::new(
-            Kind::DbPage,
-            format!("no salts for entry {next}"),
-        ));
+        return Err(Error::new(Kind::DbPage, format!("no salts for entry {next}")));
     }
     Ok(runs)
 }
@@ -518,8 +476,6 @@ pub fn meta(connection: &Connection, key: &str) -> Result<Option<Vec<u8>>> {
 /// `E-FULL`, `E-IO` and the like.
 pub fn set_meta(transaction: &Transaction<'_>, key: &str, value: &[u8]) -> Result<()> {
     let sql = "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)";
-    transaction
-        .prepare_cached(sql)?
-        .execute(params![key, value])?;
+    transaction.prepare_cached(sql)?.execute(params![key, value])?;
     Ok(())
 }

@@ -58,12 +58,7 @@ pub struct Location {
 impl Location {
     /// Names a store in `dir` that opens with `key`.
     pub fn new(dir: impl Into<PathBuf>, key: [u8; 32]) -> Self {
-        Self {
-            dir: dir.into(),
-            key: StoreKey(key),
-            vfs: None,
-            durability: Durability::Full,
-        }
+        Self { dir: dir.into(), key: StoreKey(key), vfs: None, durability: Durability::Full }
     }
 
     fn database(&self) -> PathBuf {
@@ -84,17 +79,12 @@ pub struct Lock {
 pub fn lock(location: &Location) -> Result<Lock> {
     std::fs::create_dir_all(&location.dir)?;
     let path = location.dir.join(LOCK);
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(path)?;
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
     match file.try_lock() {
         Ok(()) => Ok(Lock { _file: file }),
-        Err(TryLockError::WouldBlock) => Err(Error::new(
-            Kind::Busy,
-            "the store is open in another program",
-        )),
+        Err(TryLockError::WouldBlock) => {
+            Err(Error::new(Kind::Busy, "the store is open in another program"))
+        }
         Err(TryLockError::Error(error)) => Err(error.into()),
     }
 }
@@ -139,15 +129,9 @@ pub fn writer(location: &Location) -> Result<Connection> {
     let mut connection = connect(location, flags)?;
     let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     if version > SCHEMA_VERSION {
-        return Err(Error::new(
-            Kind::DbNewer,
-            format!("store version {version}"),
-        ));
+        return Err(Error::new(Kind::DbNewer, format!("store version {version}")));
     }
-    for (number, sql) in (1..)
-        .zip(MIGRATIONS)
-        .filter(|(number, _)| *number > version)
-    {
+    for (number, sql) in (1..).zip(MIGRATIONS).filter(|(number, _)| *number > version) {
         let transaction = connection.transaction()?;
         transaction.execute_batch(sql)?;
         transaction.pragma_update(None, "user_version", number)?;
@@ -176,23 +160,13 @@ fn connect(location: &Location, flags: OpenFlags) -> Result<Connection> {
     connection.busy_timeout(Duration::from_secs(10))?;
     connection.set_prepared_statement_cache_capacity(256);
     connection.pragma_update(None, "key", raw_key(&location.key).as_str())?;
-    connection
-        .pragma_update(None, "cipher_log_level", "NONE")
-        .ok();
+    connection.pragma_update(None, "cipher_log_level", "NONE").ok();
     // The first read decrypts page 1: a wrong key or a damaged page shows here.
     connection
-        .query_row("SELECT count(*) FROM sqlite_master", [], |row| {
-            row.get::<_, i64>(0)
-        })
+        .query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get::<_, i64>(0))
         .map_err(|error| match Error::from(error) {
             // The key check has passed, so this is damage, not a key.
-            Error {
-                kind: Kind::DbKey,
-                context,
-            } => Error {
-                kind: Kind::DbPage,
-                context,
-            },
+            Error { kind: Kind::DbKey, context } => Error { kind: Kind::DbPage, context },
             other => other,
         })?;
     set_pragmas(&connection, location.durability)?;
@@ -216,10 +190,7 @@ fn set_pragmas(connection: &Connection, durability: Durability) -> Result<()> {
     let mode: String =
         connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
     if mode != "wal" {
-        return Err(Error::new(
-            Kind::Io,
-            format!("journal mode {mode} instead of wal"),
-        ));
+        return Err(Error::new(Kind::Io, format!("journal mode {mode} instead of wal")));
     }
     let wanted: &[(&str, i64)] = &[
         ("synchronous", synchronous),

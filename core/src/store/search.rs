@@ -41,20 +41,12 @@ fn fold_by_table(text: &str) -> Option<String> {
             })
             .collect()
     });
-    text.chars()
-        .map(|c| table.get(c as usize).copied().flatten())
-        .collect()
+    text.chars().map(|c| table.get(c as usize).copied().flatten()).collect()
 }
 
 fn fold_slowly(text: &str) -> String {
     text.nfkc()
-        .map(|c| {
-            if matches!(c, 'đ' | 'Đ' | 'ð' | 'Ð' | 'ɖ' | 'Ɖ') {
-                'd'
-            } else {
-                c
-            }
-        })
+        .map(|c| if matches!(c, 'đ' | 'Đ' | 'ð' | 'Ð' | 'ɖ' | 'Ɖ') { 'd' } else { c })
         .nfd()
         .filter(|c| !is_combining_mark(*c))
         .flat_map(char::to_lowercase)
@@ -191,11 +183,7 @@ mod tests {
             ("Xe Đạp", "xe dap"),
         ] {
             assert_eq!(fold(text), folded, "{text}");
-            assert_eq!(
-                collapse(&fold_slowly(text)),
-                folded,
-                "{text} without the table"
-            );
+            assert_eq!(collapse(&fold_slowly(text)), folded, "{text} without the table");
         }
     }
 

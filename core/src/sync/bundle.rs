@@ -39,12 +39,8 @@ impl<W: Write> BundleWriter<W> {
     /// # Errors
     /// `E-IO` and `E-FULL` of the output.
     pub fn start(to: W, space: &SpaceId, packs: u32, entries: u32) -> Result<Self> {
-        let mut bundle = Self {
-            to,
-            hashing: Hashing::new(CONTEXT),
-            packs_left: packs,
-            entries_left: entries,
-        };
+        let mut bundle =
+            Self { to, hashing: Hashing::new(CONTEXT), packs_left: packs, entries_left: entries };
         bundle.write(&MAGIC)?;
         bundle.write(&[SUITE])?;
         bundle.write(&space.0)?;
@@ -73,10 +69,7 @@ impl<W: Write> BundleWriter<W> {
     /// `E-INVALID` for less than was declared, `E-IO` and `E-FULL` of the output.
     pub fn finish(mut self) -> Result<W> {
         if (self.packs_left, self.entries_left) != (0, 0) {
-            return Err(Error::new(
-                Kind::Invalid,
-                "less in the bundle than declared",
-            ));
+            return Err(Error::new(Kind::Invalid, "less in the bundle than declared"));
         }
         let hash = self.hashing.finish();
         self.to.write_all(&hash)?;
@@ -161,10 +154,7 @@ impl Parsed<'_> {
     fn cut_off(&self) -> Error {
         Error::new(
             Kind::Truncated,
-            format!(
-                "{} of {} entries",
-                self.entries_received, self.declared_entries
-            ),
+            format!("{} of {} entries", self.entries_received, self.declared_entries),
         )
     }
 }
@@ -200,8 +190,5 @@ fn read_pack<'a>(from: &mut Reader<'a>) -> Result<Option<&'a [u8]>> {
 
 fn read_u32(from: &mut Reader<'_>) -> Result<u32> {
     let bytes = from.raw(4)?;
-    Ok(bytes
-        .iter()
-        .rev()
-        .fold(0, |sum, byte| sum << 8 | u32::from(*byte)))
+    Ok(bytes.iter().rev().fold(0, |sum, byte| sum << 8 | u32::from(*byte)))
 }

@@ -25,17 +25,11 @@ impl Card {
     /// Makes the card of the device that holds `secret`, signed.
     #[must_use]
     pub fn encode(secret: &DeviceSecret) -> Vec<u8> {
-        let card = Self {
-            device: secret.device_key(),
-            unbox: secret.box_key(),
-        };
+        let card = Self { device: secret.device_key(), unbox: secret.box_key() };
         let mut head = MAGIC.to_vec();
         head.push(SUITE);
         let mut to = Writer::after(head);
-        to.array(3)
-            .bytes(&card.device.0)
-            .bytes(&card.unbox.0)
-            .bytes(&secret.sign(&card.hash()));
+        to.array(3).bytes(&card.device.0).bytes(&card.unbox.0).bytes(&secret.sign(&card.hash()));
         to.into_bytes()
     }
 
@@ -62,10 +56,8 @@ impl Card {
             Kind::Size => Error::new(Kind::Truncated, error.context),
             _ => error,
         })?;
-        let card = Self {
-            device: DeviceKey(from.array_bytes()?),
-            unbox: BoxKey(from.array_bytes()?),
-        };
+        let card =
+            Self { device: DeviceKey(from.array_bytes()?), unbox: BoxKey(from.array_bytes()?) };
         let signature: [u8; SIGNATURE_LEN] = from.array_bytes()?;
         from.end();
         from.finish()?;
@@ -86,10 +78,7 @@ mod tests {
     use super::*;
 
     fn secret() -> DeviceSecret {
-        DeviceSecret {
-            sign: [3; 32],
-            unbox: [4; 32],
-        }
+        DeviceSecret { sign: [3; 32], unbox: [4; 32] }
     }
 
     #[test]
@@ -125,15 +114,9 @@ mod tests {
         let mut bytes = Card::encode(&secret());
         bytes[8..40].fill(0);
         bytes[8] = 1;
-        assert_eq!(
-            Card::decode(&bytes).expect_err("weak").kind,
-            Kind::DeviceKey
-        );
+        assert_eq!(Card::decode(&bytes).expect_err("weak").kind, Kind::DeviceKey);
         let mut bytes = Card::encode(&secret());
         bytes[42..74].fill(0);
-        assert_eq!(
-            Card::decode(&bytes).expect_err("weak").kind,
-            Kind::DeviceKey
-        );
+        assert_eq!(Card::decode(&bytes).expect_err("weak").kind, Kind::DeviceKey);
     }
 }

@@ -53,12 +53,7 @@ impl Replica {
         level: i32,
     ) -> Result<Vec<u8>> {
         let nothing = Vector::default();
-        self.bundle(
-            peer.unwrap_or(&nothing),
-            newest_first,
-            level,
-            &[Sort::Control, Sort::Data],
-        )
+        self.bundle(peer.unwrap_or(&nothing), newest_first, level, &[Sort::Control, Sort::Data])
     }
 
     /// Makes the device of a card a member, unless it is one already, and returns the bundle that
@@ -70,11 +65,8 @@ impl Replica {
         if self.mind.members.member(&card.device).is_err() {
             self.grant(card.device, card.unbox, role)?;
         }
-        let sorts: &[Sort] = if with_history {
-            &[Sort::Control, Sort::Data]
-        } else {
-            &[Sort::Control]
-        };
+        let sorts: &[Sort] =
+            if with_history { &[Sort::Control, Sort::Data] } else { &[Sort::Control] };
         self.bundle(&Vector::default(), false, LEVEL, sorts)
     }
 
@@ -152,9 +144,7 @@ impl Replica {
                     outcome.duplicates += ingested.duplicates;
                     outcome.held += u64::from(ingested.held.is_some());
                     let new = ingested.changed.into_iter();
-                    outcome
-                        .changed
-                        .extend(new.filter(|record| changed.insert(record.clone())));
+                    outcome.changed.extend(new.filter(|record| changed.insert(record.clone())));
                 }
                 Err(error) if is_of_store(error.kind) => return Err(error),
                 Err(error) => outcome.refused.push(error),
@@ -222,16 +212,10 @@ fn open_control(space: &SpaceId, bytes: &[u8]) -> Result<Vec<(Range, Vec<Verifie
         return Ok(Vec::new());
     }
     let ranges = pack::open(bytes, &header, None)?;
-    ranges
-        .into_iter()
-        .map(|range| range.verify(space).map(|verified| (range, verified)))
-        .collect()
+    ranges.into_iter().map(|range| range.verify(space).map(|verified| (range, verified))).collect()
 }
 
 /// Tells whether an error is the store's, so that going on makes no sense.
 fn is_of_store(kind: Kind) -> bool {
-    matches!(
-        kind,
-        Kind::Full | Kind::Io | Kind::Busy | Kind::DbKey | Kind::DbPage | Kind::DbNewer
-    )
+    matches!(kind, Kind::Full | Kind::Io | Kind::Busy | Kind::DbKey | Kind::DbPage | Kind::DbNewer)
 }

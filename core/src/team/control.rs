@@ -67,10 +67,7 @@ impl Genesis {
     #[must_use]
     pub fn space(&self) -> SpaceId {
         let mut args = Writer::new();
-        args.array(3)
-            .bytes(&self.founder.0)
-            .bytes(&self.nonce)
-            .bytes(&self.recovery.0);
+        args.array(3).bytes(&self.founder.0).bytes(&self.nonce).bytes(&self.recovery.0);
         SpaceId(crypto::short(&crypto::hash("tuquan/1 space", &args)))
     }
 }
@@ -171,10 +168,7 @@ impl Act {
         let mut to = Writer::new();
         match self {
             Self::LogOpen(open) => {
-                to.array(5)
-                    .bytes(&open.device.0)
-                    .uint(open.sort.number())
-                    .bytes(&open.nonce);
+                to.array(5).bytes(&open.device.0).uint(open.sort.number()).bytes(&open.nonce);
                 match &open.grant {
                     None => to.null(),
                     Some(link) => to.bytes(&link.0),
@@ -185,18 +179,14 @@ impl Act {
                 };
             }
             Self::Genesis(g) => {
-                to.array(5)
-                    .bytes(&g.founder.0)
-                    .bytes(&g.box_key.0)
-                    .bytes(&g.person.0);
+                to.array(5).bytes(&g.founder.0).bytes(&g.box_key.0).bytes(&g.person.0);
                 to.bytes(&g.nonce).bytes(&g.recovery.0);
             }
             Self::Grant(grant) => write_grant(&mut to, grant),
             Self::Epoch(epoch) => write_epoch(&mut to, epoch),
             Self::Share(share) => {
                 to.array(4).bytes(&share.epoch.0).text(&share.compartment);
-                to.bytes(&share.lockbox.device.0)
-                    .bytes(&share.lockbox.sealed);
+                to.bytes(&share.lockbox.device.0).bytes(&share.lockbox.sealed);
             }
             Self::Unknown(_) => {
                 to.array(0);
@@ -220,11 +210,7 @@ impl Act {
                 from.tuple(4)?;
                 let epoch = EpochId(from.array_bytes()?);
                 let compartment = from.text(NAME_BYTES_MAX)?.to_owned();
-                Self::Share(Share {
-                    epoch,
-                    compartment,
-                    lockbox: read_lockbox(&mut from)?,
-                })
+                Self::Share(Share { epoch, compartment, lockbox: read_lockbox(&mut from)? })
             }
             _ => return Ok(Self::Unknown(number)),
         };
@@ -234,13 +220,8 @@ impl Act {
 }
 
 fn write_grant(to: &mut Writer, grant: &Grant) {
-    to.array(8)
-        .bytes(&grant.person.0)
-        .bytes(&grant.device.0)
-        .bytes(&grant.box_key.0);
-    to.uint(grant.rights as u64)
-        .uint(grant.rank)
-        .uint(grant.role);
+    to.array(8).bytes(&grant.person.0).bytes(&grant.device.0).bytes(&grant.box_key.0);
+    to.uint(grant.rights as u64).uint(grant.rank).uint(grant.role);
     to.array(grant.compartments.len());
     for name in &grant.compartments {
         to.text(name);
@@ -252,10 +233,7 @@ fn write_grant(to: &mut Writer, grant: &Grant) {
 }
 
 fn write_epoch(to: &mut Writer, epoch: &EpochMade) {
-    to.array(6)
-        .bytes(&epoch.epoch.0)
-        .text(&epoch.compartment)
-        .array(epoch.parents.len());
+    to.array(6).bytes(&epoch.epoch.0).text(&epoch.compartment).array(epoch.parents.len());
     for parent in &epoch.parents {
         to.bytes(&parent.0);
     }
@@ -276,11 +254,7 @@ fn read_open(from: &mut Reader<'_>) -> Result<LogOpen> {
     let sort = Sort::from_number(from.uint()?)
         .ok_or_else(|| Error::new(Kind::Newer, "a log of an unknown sort"))?;
     let nonce = from.array_bytes()?;
-    let grant = if from.null()? {
-        None
-    } else {
-        Some(Link(from.array_bytes()?))
-    };
+    let grant = if from.null()? { None } else { Some(Link(from.array_bytes()?)) };
     let predecessor = if from.null()? {
         None
     } else {
@@ -291,13 +265,7 @@ fn read_open(from: &mut Reader<'_>) -> Result<LogOpen> {
         from.end();
         Some((log, seq, link))
     };
-    Ok(LogOpen {
-        device,
-        sort,
-        nonce,
-        grant,
-        predecessor,
-    })
+    Ok(LogOpen { device, sort, nonce, grant, predecessor })
 }
 
 fn read_genesis(from: &mut Reader<'_>) -> Result<Genesis> {
@@ -334,21 +302,8 @@ fn read_grant(from: &mut Reader<'_>) -> Result<Grant> {
         compartments.push(from.text(NAME_BYTES_MAX)?.to_owned());
     }
     from.end();
-    let invitation = if from.null()? {
-        None
-    } else {
-        Some(from.array_bytes()?)
-    };
-    Ok(Grant {
-        person,
-        device,
-        box_key,
-        rights,
-        rank,
-        role,
-        compartments,
-        invitation,
-    })
+    let invitation = if from.null()? { None } else { Some(from.array_bytes()?) };
+    Ok(Grant { person, device, box_key, rights, rank, role, compartments, invitation })
 }
 
 fn read_epoch(from: &mut Reader<'_>) -> Result<EpochMade> {
@@ -362,11 +317,7 @@ fn read_epoch(from: &mut Reader<'_>) -> Result<EpochMade> {
     }
     from.end();
     let public = BoxKey(from.array_bytes()?);
-    let back = if from.null()? {
-        None
-    } else {
-        Some(from.bytes(16 << 10)?.to_vec())
-    };
+    let back = if from.null()? { None } else { Some(from.bytes(16 << 10)?.to_vec()) };
     let count = from.array(RECIPIENTS_MAX)?;
     let mut lockboxes = Vec::with_capacity(count);
     for _ in 0..count {
@@ -378,14 +329,7 @@ fn read_epoch(from: &mut Reader<'_>) -> Result<EpochMade> {
     if !lockboxes.is_sorted_by(|a, b| a.device < b.device) {
         return Err(Error::new(Kind::Format, "lockboxes out of order"));
     }
-    Ok(EpochMade {
-        epoch,
-        compartment,
-        parents,
-        public,
-        back,
-        lockboxes,
-    })
+    Ok(EpochMade { epoch, compartment, parents, public, back, lockboxes })
 }
 
 fn read_lockbox(from: &mut Reader<'_>) -> Result<Lockbox> {

@@ -33,12 +33,7 @@ impl EpochSecret {
     #[must_use]
     pub fn id(&self, space: &SpaceId, compartment: &str, log: &LogId, seq: u64) -> EpochId {
         let mut args = Writer::new();
-        args.array(5)
-            .bytes(&space.0)
-            .text(compartment)
-            .bytes(&log.0)
-            .uint(seq)
-            .bytes(&self.0);
+        args.array(5).bytes(&space.0).text(compartment).bytes(&log.0).uint(seq).bytes(&self.0);
         EpochId(crypto::short(&crypto::hash("tuquan/1 epoch", &args)))
     }
 
@@ -52,10 +47,7 @@ impl EpochSecret {
     #[must_use]
     pub fn public(&self) -> BoxKey {
         let seed = crypto::derive_key("tuquan/1 hpke seed", &self.0);
-        let secret = DeviceSecret {
-            sign: [0; 32],
-            unbox: seed,
-        };
+        let secret = DeviceSecret { sign: [0; 32], unbox: seed };
         secret.box_key()
     }
 }
@@ -63,10 +55,7 @@ impl EpochSecret {
 /// What an HPKE lockbox of an epoch is bound to.
 fn info(space: &SpaceId, compartment: &str, epoch: &EpochId, to: &DeviceKey) -> Vec<u8> {
     let mut info = Writer::new();
-    info.array(5)
-        .text("tuquan/1 lockbox")
-        .bytes(&space.0)
-        .text(compartment);
+    info.array(5).text("tuquan/1 lockbox").bytes(&space.0).text(compartment);
     info.bytes(&epoch.0).bytes(&to.0);
     info.into_bytes()
 }
@@ -83,10 +72,7 @@ pub fn lock(
     rng: &mut dyn CryptoRng,
 ) -> Result<Lockbox> {
     let info = info(space, TEAM, epoch, to.0);
-    Ok(Lockbox {
-        device: *to.0,
-        sealed: crypto::lock(to.1, &info, &secret.0, rng)?,
-    })
+    Ok(Lockbox { device: *to.0, sealed: crypto::lock(to.1, &info, &secret.0, rng)? })
 }
 
 /// Opens a lockbox of an epoch with this device's secret.

@@ -112,9 +112,7 @@ impl Members {
             Act::Grant(grant) if by_founder => self.take_grant(grant, entry.link),
             Act::Epoch(made) if by_founder => {
                 let lockboxes = made.lockboxes.clone();
-                self.epochs
-                    .entry(made.epoch)
-                    .or_insert_with(|| (made.clone(), lockboxes));
+                self.epochs.entry(made.epoch).or_insert_with(|| (made.clone(), lockboxes));
                 Ok(())
             }
             Act::Share(share) if by_founder => match self.epochs.get_mut(&share.epoch) {
@@ -161,10 +159,7 @@ impl Members {
     pub fn check_writer(&self, device: &DeviceKey) -> Result<&Member> {
         let member = self.member(device)?;
         if member.rights < Rights::Writer {
-            return Err(Error::new(
-                Kind::Role,
-                format!("device {device} may only read"),
-            ));
+            return Err(Error::new(Kind::Role, format!("device {device} may only read")));
         }
         Ok(member)
     }

@@ -60,10 +60,7 @@ impl Drop for Folder {
 }
 
 pub fn env(seed: u64, clock: &HandClock) -> Env {
-    Env {
-        clock: Box::new(clock.clone()),
-        rng: Box::new(ChaCha8Rng::seed_from_u64(seed)),
-    }
+    Env { clock: Box::new(clock.clone()), rng: Box::new(ChaCha8Rng::seed_from_u64(seed)) }
 }
 
 pub fn location(folder: &Folder) -> Location {

@@ -19,15 +19,12 @@ fn worked_example() -> Vec<Case> {
     let mut hazard = case(C::Hazard, at(10, 5, 6, 50), at(10, 5, 7, 0));
     hazard.dangerous = true;
     vec![
-        fire.acknowledged(at(10, 2, 22, 4))
-            .then(&[end(at(10, 3, 1, 30))]),
-        case(C::Theft, at(10, 3, 8, 0), at(10, 3, 9, 30))
-            .acknowledged(at(10, 3, 10, 30))
-            .then(&[
-                transition(S::Waiting, at(10, 4, 9, 30)),
-                transition(S::InProgress, at(10, 6, 9, 30)),
-                end(at(10, 8, 9, 30)),
-            ]),
+        fire.acknowledged(at(10, 2, 22, 4)).then(&[end(at(10, 3, 1, 30))]),
+        case(C::Theft, at(10, 3, 8, 0), at(10, 3, 9, 30)).acknowledged(at(10, 3, 10, 30)).then(&[
+            transition(S::Waiting, at(10, 4, 9, 30)),
+            transition(S::InProgress, at(10, 6, 9, 30)),
+            end(at(10, 8, 9, 30)),
+        ]),
         hazard.acknowledged(at(10, 5, 7, 50)).then(&[
             transition(S::Waiting, at(10, 5, 10, 0)),
             transition(S::InProgress, at(10, 9, 10, 0)),
@@ -37,13 +34,13 @@ fn worked_example() -> Vec<Case> {
         case(C::Noise, at(10, 10, 23, 0), at(10, 10, 23, 10))
             .acknowledged(at(10, 10, 23, 40))
             .then(&[end(at(10, 11, 0, 10))]),
-        case(C::Fight, at(10, 12, 20, 55), at(10, 12, 21, 0))
-            .acknowledged(at(10, 12, 21, 5))
-            .then(&[
+        case(C::Fight, at(10, 12, 20, 55), at(10, 12, 21, 0)).acknowledged(at(10, 12, 21, 5)).then(
+            &[
                 end(at(10, 13, 9, 0)),
                 transition(S::Reopened, at(10, 14, 9, 0)),
                 end(at(10, 15, 9, 0)),
-            ]),
+            ],
+        ),
         case(C::Theft, at(10, 3, 8, 5), at(10, 3, 9, 40))
             .then(&[transition(S::Duplicate, at(10, 3, 9, 50))]),
         case(C::Online, at(10, 20, 11, 0), at(10, 20, 12, 0)).acknowledged(at(10, 20, 18, 0)),
@@ -57,11 +54,7 @@ fn worked_example() -> Vec<Case> {
 }
 
 fn spread(median_min: i64, p90_min: i64, n: u64) -> Option<Spread> {
-    Some(Spread {
-        median_min,
-        p90_min,
-        n,
-    })
+    Some(Spread { median_min, p90_min, n })
 }
 
 fn october() -> Window {
@@ -86,10 +79,7 @@ fn the_worked_example_gives_its_figures_for_october() {
         log_lag_min: Some(10),
         ..Figures::default()
     };
-    assert_eq!(
-        figures(rows.connection(), &october()).expect("counted"),
-        expected
-    );
+    assert_eq!(figures(rows.connection(), &october()).expect("counted"), expected);
 }
 
 #[test]
@@ -111,10 +101,7 @@ fn the_worked_example_gives_its_figures_for_the_closing_month() {
         log_lag_min: Some(10),
         ..Figures::default()
     };
-    assert_eq!(
-        figures(rows.connection(), &window).expect("counted"),
-        expected
-    );
+    assert_eq!(figures(rows.connection(), &window).expect("counted"), expected);
 }
 
 #[test]
@@ -127,11 +114,7 @@ fn the_clocks_of_the_worked_example_come_from_the_categories() {
 #[test]
 fn good_deeds_are_counted_apart() {
     let mut cases = worked_example();
-    cases.push(Case::new(
-        Category::GoodDeed,
-        at(10, 9, 9, 0),
-        at(10, 9, 9, 5),
-    ));
+    cases.push(Case::new(Category::GoodDeed, at(10, 9, 9, 0), at(10, 9, 9, 5)));
     let rows = Rows::of("deeds", &cases);
     let found = figures(rows.connection(), &october()).expect("counted");
     assert_eq!((found.new, found.backlog, found.good_deeds), (7, 2, 1));
@@ -143,20 +126,14 @@ fn an_incident_without_a_time_counts_as_new_when_it_was_saved_and_is_flagged() {
     case.occurred = None;
     let rows = Rows::of("undated", &[case]);
     let found = figures(rows.connection(), &october()).expect("counted");
-    assert_eq!(
-        (found.new, found.new_undated, found.log_lag_min),
-        (1, 1, None)
-    );
+    assert_eq!((found.new, found.new_undated, found.log_lag_min), (1, 1, None));
 }
 
 #[test]
 fn an_empty_store_gives_empty_figures() {
     let rows = Rows::of("empty", &[]);
     for cut in [Cut::None, Cut::Category, Cut::Building] {
-        assert_eq!(
-            figures_by(rows.connection(), &october(), cut).expect("counted"),
-            []
-        );
+        assert_eq!(figures_by(rows.connection(), &october(), cut).expect("counted"), []);
     }
     let found = figures(rows.connection(), &october()).expect("counted");
     assert_eq!(found, Figures::default());
@@ -182,12 +159,7 @@ fn a_room_counts_for_the_building_that_it_is_in() {
         rows.push(&case);
     }
     let found = figures_by(rows.connection(), &october(), Cut::Building).expect("counted");
-    let new = |key| {
-        found
-            .iter()
-            .find(|(found, _)| *found == key)
-            .map(|(_, f)| f.new)
-    };
+    let new = |key| found.iter().find(|(found, _)| *found == key).map(|(_, f)| f.new);
     assert_eq!(found.len(), 3);
     assert_eq!(new(CutKey::Building(Some(building))), Some(3));
     assert_eq!(new(CutKey::Building(Some(gate))), Some(1));
@@ -198,32 +170,18 @@ fn a_room_counts_for_the_building_that_it_is_in() {
 fn each_week_has_the_backlog_of_its_own_end() {
     let rows = Rows::of("weeks", &worked_example());
     let found = figures_by(rows.connection(), &october(), Cut::Week).expect("counted");
-    let keys: Vec<_> = (40..=44)
-        .map(|week| CutKey::Week(IsoWeek { year: 2026, week }))
-        .collect();
+    let keys: Vec<_> = (40..=44).map(|week| CutKey::Week(IsoWeek { year: 2026, week })).collect();
     assert_eq!(found.iter().map(|(key, _)| *key).collect::<Vec<_>>(), keys);
-    let numbers: Vec<_> = found
-        .iter()
-        .map(|(_, f)| (f.new, f.resolved, f.backlog))
-        .collect();
-    assert_eq!(
-        numbers,
-        [(2, 1, 2), (2, 4, 0), (1, 1, 0), (1, 0, 1), (1, 0, 2)]
-    );
+    let numbers: Vec<_> = found.iter().map(|(_, f)| (f.new, f.resolved, f.backlog)).collect();
+    assert_eq!(numbers, [(2, 1, 2), (2, 4, 0), (1, 1, 0), (1, 0, 1), (1, 0, 2)]);
 }
 
 #[test]
 fn a_window_that_makes_no_sense_is_refused() {
     let rows = Rows::of("refused", &[]);
-    let window = Window {
-        from_ms: 10,
-        to_ms: 10,
-    };
+    let window = Window { from_ms: 10, to_ms: 10 };
     assert!(figures(rows.connection(), &window).is_err());
-    let years = Window {
-        from_ms: 0,
-        to_ms: 4_000_000_000_000,
-    };
+    let years = Window { from_ms: 0, to_ms: 4_000_000_000_000 };
     assert!(figures_by(rows.connection(), &years, Cut::Week).is_err());
     assert!(figures(rows.connection(), &years).is_ok());
 }
@@ -239,17 +197,12 @@ fn random_teams_give_the_figures_of_a_slow_count() {
             assert_eq!(found, expected, "seed {seed}, {window:?}");
             let cut = figures_by(rows.connection(), &window, Cut::Category).expect("counted");
             for category in Category::ALL {
-                let own: Vec<Case> = cases
-                    .iter()
-                    .filter(|c| c.category == *category)
-                    .cloned()
-                    .collect();
+                let own: Vec<Case> =
+                    cases.iter().filter(|c| c.category == *category).cloned().collect();
                 let expected = reference::figures(&own, &window);
                 let key = CutKey::Category(Some(*category));
                 let found = cut.iter().find(|(found, _)| *found == key);
-                let found = found
-                    .map(|(_, figures)| figures.clone())
-                    .unwrap_or_default();
+                let found = found.map(|(_, figures)| figures.clone()).unwrap_or_default();
                 assert_eq!(found, expected, "seed {seed}, {window:?}, {category:?}");
             }
         }

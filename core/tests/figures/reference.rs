@@ -27,24 +27,13 @@ fn in_order(case: &Case) -> Vec<(i64, S)> {
 fn done(case: &Case, end: i64) -> Option<i64> {
     let steps = in_order(case);
     let state = case.steps.last().map_or(S::New, |step| step.to);
-    let resolved = steps
-        .iter()
-        .filter(|(t, to)| *t <= end && *to == S::Resolved)
-        .map(|(t, _)| *t);
+    let resolved = steps.iter().filter(|(t, to)| *t <= end && *to == S::Resolved).map(|(t, _)| *t);
     let resolved = resolved.max();
     if steps.last().is_none_or(|(t, _)| *t <= end) {
         let over = matches!(state, S::Resolved | S::Closed);
-        return if over {
-            resolved.or_else(|| steps.last().map(|(t, _)| *t))
-        } else {
-            None
-        };
+        return if over { resolved.or_else(|| steps.last().map(|(t, _)| *t)) } else { None };
     }
-    let again = |at| {
-        steps
-            .iter()
-            .any(|(t, to)| *to == S::Reopened && (at..=end).contains(t))
-    };
+    let again = |at| steps.iter().any(|(t, to)| *to == S::Reopened && (at..=end).contains(t));
     resolved.filter(|at| !again(*at))
 }
 
@@ -71,11 +60,7 @@ fn spread(mut ms: Vec<i64>) -> Option<Spread> {
     let rank = (0.9 * n as f64).ceil() as usize;
     let p90 = ms.get(rank.checked_sub(1)?)?;
     let middle = (ms[(n - 1) / 2] + ms[n / 2]) as f64 / 2.0;
-    Some(Spread {
-        median_min: minutes(middle),
-        p90_min: minutes(*p90 as f64),
-        n: n as u64,
-    })
+    Some(Spread { median_min: minutes(middle), p90_min: minutes(*p90 as f64), n: n as u64 })
 }
 
 fn reopened(case: &Case, window: std::ops::Range<i64>) -> Share {
@@ -87,9 +72,7 @@ fn reopened(case: &Case, window: std::ops::Range<i64>) -> Share {
             continue;
         }
         let soon = *t..=*t + 30 * DAY;
-        let again = steps
-            .iter()
-            .any(|(t, to)| *to == S::Reopened && soon.contains(t));
+        let again = steps.iter().any(|(t, to)| *to == S::Reopened && soon.contains(t));
         share.of += 1;
         share.n += u64::from(again);
     }
@@ -116,13 +99,8 @@ pub(crate) fn figures(cases: &[Case], window: &Window) -> Figures {
             Some(occurred) => lags.push((case.saved - occurred).max(0)),
             None => all.new_undated += u64::from(is_new),
         }
-        let ack = in_order(case)
-            .into_iter()
-            .find(|(_, to)| *to == S::Acknowledged);
-        acks.extend(
-            ack.filter(|(t, _)| range.contains(t))
-                .map(|(t, _)| (t - case.saved).max(0)),
-        );
+        let ack = in_order(case).into_iter().find(|(_, to)| *to == S::Acknowledged);
+        acks.extend(ack.filter(|(t, _)| range.contains(t)).map(|(t, _)| (t - case.saved).max(0)));
         let due = case.saved + case.category.resolve_ms(case.priority, case.dangerous);
         let done = done(case, end);
         if let Some(done) = done.filter(|done| range.contains(done)) {
@@ -170,66 +148,34 @@ fn make(seed: u64, count: usize, days: i64, wild: bool) -> (Vec<Case>, Vec<Windo
     let mut counter = 0;
     let mut cases = Vec::new();
     for number in 0..count as i64 {
-        let into = if wild {
-            below(days * 24) * HOUR
-        } else {
-            number * days * DAY / count as i64
-        };
+        let into = if wild { below(days * 24) * HOUR } else { number * days * DAY / count as i64 };
         let saved = last - days * DAY + into;
         let category = Category::ALL[below(Category::ALL.len() as i64) as usize];
         let mut case = Case::new(category, saved - (below(90) - 5) * 97_001, saved);
         case.occurred = case.occurred.filter(|_| below(8) > 0);
-        case.priority = if below(6) == 0 {
-            Priority::Urgent
-        } else {
-            Priority::Normal
-        };
+        case.priority = if below(6) == 0 { Priority::Urgent } else { Priority::Normal };
         case.dangerous = below(4) == 0;
-        let usual = [
-            S::Acknowledged,
-            S::InProgress,
-            S::Waiting,
-            S::InProgress,
-            S::Resolved,
-        ];
+        let usual = [S::Acknowledged, S::InProgress, S::Waiting, S::InProgress, S::Resolved];
         let mut t = saved;
         for index in 0..if wild { below(9) } else { 5 } {
             let wandering = wild && below(3) == 0;
-            t += if wandering {
-                below(400) - 80
-            } else {
-                below(30)
-            } * HOUR;
+            t += if wandering { below(400) - 80 } else { below(30) } * HOUR;
             let chosen = S::ALL[below(S::ALL.len() as i64) as usize];
             let open = !wild && index == 4 && below(40) == 0;
-            let to = if wandering || index > 4 {
-                chosen
-            } else {
-                usual[index as usize]
-            };
+            let to = if wandering || index > 4 { chosen } else { usual[index as usize] };
             if open || (to == S::Void && below(3) > 0) {
                 continue;
             }
             counter = (counter + 1) % 60_000;
             let saved = Hlc(Hlc::from_ms(t + below(3) * HOUR).0 + counter);
-            case.steps.push(Step {
-                to,
-                event: Some(t).filter(|_| below(4) > 0),
-                saved,
-            });
+            case.steps.push(Step { to, event: Some(t).filter(|_| below(4) > 0), saved });
         }
         cases.push(case);
     }
-    let mut windows = vec![Window {
-        from_ms: 0,
-        to_ms: last + 900 * DAY,
-    }];
+    let mut windows = vec![Window { from_ms: 0, to_ms: last + 900 * DAY }];
     for _ in 0..12 {
         let from_ms = last + below(80 * 24) * HOUR - 60 * DAY;
-        windows.push(Window {
-            from_ms,
-            to_ms: from_ms + HOUR + below(40 * 24) * HOUR,
-        });
+        windows.push(Window { from_ms, to_ms: from_ms + HOUR + below(40 * 24) * HOUR });
     }
     (cases, windows)
 }

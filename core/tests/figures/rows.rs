@@ -50,10 +50,8 @@ impl Case {
 
     /// Adds the acknowledgement and, a minute later, the start of work.
     pub(crate) fn acknowledged(mut self, at_ms: i64) -> Self {
-        self.steps
-            .push(transition(IncidentState::Acknowledged, at_ms));
-        self.steps
-            .push(transition(IncidentState::InProgress, at_ms + 60_000));
+        self.steps.push(transition(IncidentState::Acknowledged, at_ms));
+        self.steps.push(transition(IncidentState::InProgress, at_ms + 60_000));
         self
     }
 
@@ -65,19 +63,13 @@ impl Case {
 
 /// Returns the ms of a time in 2026 at +07:00.
 pub(crate) fn at(month: u32, day: i64, hour: i64, minute: i64) -> i64 {
-    let start = tuquan_core::report::Window::month(2026, month)
-        .expect("a month")
-        .from_ms;
+    let start = tuquan_core::report::Window::month(2026, month).expect("a month").from_ms;
     start + (((day - 1) * 24 + hour) * 60 + minute) * 60_000
 }
 
 /// Returns a step that was saved three minutes after it happened.
 pub(crate) fn transition(to: IncidentState, at_ms: i64) -> Step {
-    Step {
-        to,
-        event: Some(at_ms),
-        saved: Hlc::from_ms(at_ms + 180_000),
-    }
+    Step { to, event: Some(at_ms), saved: Hlc::from_ms(at_ms + 180_000) }
 }
 
 /// A store with incidents and places, removed at the end.
@@ -100,17 +92,9 @@ impl Rows {
         let connection = writer(&Location::new(&dir, [5; 32])).expect("opened");
         let incidents = View::new(Incident::DECLARATION);
         let places = View::new(DormPlace::DECLARATION);
-        connection
-            .execute_batch(&incidents.create())
-            .expect("created");
+        connection.execute_batch(&incidents.create()).expect("created");
         connection.execute_batch(&places.create()).expect("created");
-        let mut rows = Self {
-            dir,
-            connection: Some(connection),
-            incidents,
-            places,
-            seq: 0,
-        };
+        let mut rows = Self { dir, connection: Some(connection), incidents, places, seq: 0 };
         rows.write(cases);
         rows
     }
@@ -128,21 +112,10 @@ impl Rows {
     }
 
     fn write(&mut self, cases: &[Case]) {
-        let transaction = self
-            .connection
-            .as_mut()
-            .expect("open")
-            .transaction()
-            .expect("begun");
+        let transaction = self.connection.as_mut().expect("open").transaction().expect("begun");
         for case in cases {
             let mut stored = started(&mut self.seq, case.saved);
-            fold(
-                &mut self.seq,
-                Incident::DECLARATION,
-                &mut stored,
-                &first(case),
-                stored_hlc(case),
-            );
+            fold(&mut self.seq, Incident::DECLARATION, &mut stored, &first(case), stored_hlc(case));
             for step in &case.steps {
                 let value = Transition {
                     to: Some(step.to.number()),
@@ -150,44 +123,21 @@ impl Rows {
                     reason: None,
                 };
                 let op = Op::Add(18, value.to_value());
-                fold(
-                    &mut self.seq,
-                    Incident::DECLARATION,
-                    &mut stored,
-                    &[op],
-                    step.saved,
-                );
+                fold(&mut self.seq, Incident::DECLARATION, &mut stored, &[op], step.saved);
             }
-            self.incidents
-                .write(&transaction, &|_| 1, &mut stored, None)
-                .expect("written");
+            self.incidents.write(&transaction, &|_| 1, &mut stored, None).expect("written");
         }
         transaction.commit().expect("committed");
     }
 
     pub(crate) fn place(&mut self, name: &str, kind: i64, parent: Option<RecordId>) -> RecordId {
-        let transaction = self
-            .connection
-            .as_mut()
-            .expect("open")
-            .transaction()
-            .expect("begun");
+        let transaction = self.connection.as_mut().expect("open").transaction().expect("begun");
         let mut stored = started(&mut self.seq, 1_000);
-        let mut ops = vec![
-            Op::Set(16, Value::Text(name.to_owned())),
-            Op::Set(17, Value::Int(kind)),
-        ];
+        let mut ops =
+            vec![Op::Set(16, Value::Text(name.to_owned())), Op::Set(17, Value::Int(kind))];
         ops.extend(parent.map(|parent| Op::Set(18, parent.to_value())));
-        fold(
-            &mut self.seq,
-            DormPlace::DECLARATION,
-            &mut stored,
-            &ops,
-            Hlc::from_ms(1_000),
-        );
-        self.places
-            .write(&transaction, &|_| 1, &mut stored, None)
-            .expect("written");
+        fold(&mut self.seq, DormPlace::DECLARATION, &mut stored, &ops, Hlc::from_ms(1_000));
+        self.places.write(&transaction, &|_| 1, &mut stored, None).expect("written");
         transaction.commit().expect("committed");
         stored.id
     }
@@ -221,18 +171,8 @@ fn stored_hlc(case: &Case) -> Hlc {
 
 fn started(seq: &mut u64, saved: i64) -> Stored {
     let saved = Hlc::from_ms(saved);
-    let place = Place {
-        log: LOG,
-        seq: *seq,
-        index: 0,
-    };
-    Stored {
-        id: place.record_id(saved),
-        log: LOG,
-        saved,
-        items: 1,
-        ..Stored::default()
-    }
+    let place = Place { log: LOG, seq: *seq, index: 0 };
+    Stored { id: place.record_id(saved), log: LOG, saved, items: 1, ..Stored::default() }
 }
 
 fn first(case: &Case) -> Vec<Op> {
@@ -247,11 +187,7 @@ fn first(case: &Case) -> Vec<Op> {
 }
 
 fn fold(seq: &mut u64, of: &Declaration, stored: &mut Stored, ops: &[Op], hlc: Hlc) {
-    let place = Place {
-        log: LOG,
-        seq: *seq,
-        index: 0,
-    };
+    let place = Place { log: LOG, seq: *seq, index: 0 };
     *seq += 1;
     stored.state.fold(of, ops, place, hlc).expect("folded");
 }

@@ -30,11 +30,7 @@ pub(crate) fn burst(count: usize) -> Vec<GraphItem> {
         .map(|number| {
             let mut log = [0; 16];
             log[..8].copy_from_slice(&number.to_be_bytes());
-            let place = Place {
-                log: LogId(log),
-                seq: 0,
-                index: 0,
-            };
+            let place = Place { log: LogId(log), seq: 0, index: 0 };
             GraphItem {
                 place,
                 hlc: Hlc(number),
@@ -49,12 +45,7 @@ pub(crate) fn burst(count: usize) -> Vec<GraphItem> {
 fn ten_fields() -> Vec<GraphItem> {
     let ops = |from: i64| -> Vec<Op> {
         (0..10_u16)
-            .map(|nth| {
-                Op::Set(
-                    100 + nth,
-                    Value::Text(format!("a value of some length {from}")),
-                )
-            })
+            .map(|nth| Op::Set(100 + nth, Value::Text(format!("a value of some length {from}"))))
             .collect()
     };
     let first = item(0, 0, 1, &[], ops(0));
@@ -84,13 +75,9 @@ fn peak_kib() -> String {
 fn merging_costs() {
     let of = toy();
     let small = ten_fields();
-    timed(
-        "create, edit and concurrent edit of 10 fields",
-        2_000,
-        || {
-            merge(of, small.clone()).unwrap();
-        },
-    );
+    timed("create, edit and concurrent edit of 10 fields", 2_000, || {
+        merge(of, small.clone()).unwrap();
+    });
     timed("create and edit of 10 fields", 2_000, || {
         merge(of, small[..2].to_vec()).unwrap();
     });
@@ -110,13 +97,9 @@ fn merging_costs() {
     timed("1,000, then four branches of 200 off the 900th", 3, || {
         merge(of, apart.clone()).unwrap();
     });
-    timed(
-        "two phones that hear each other two items late, 2,000",
-        3,
-        || {
-            merge(of, crossing(1_000)).unwrap();
-        },
-    );
+    timed("two phones that hear each other two items late, 2,000", 3, || {
+        merge(of, crossing(1_000)).unwrap();
+    });
     eprintln!("{}", peak_kib());
     let burst = burst(10_000);
     timed("10,000 at once: graph", 3, || {

@@ -132,14 +132,7 @@ fn side_by_side(first: Vec<Op>, one: Vec<Op>, other: Vec<Op>) -> State {
 #[test]
 fn the_more_cautious_of_two_states_is_shown() {
     let field = toy().field(21).unwrap();
-    for (one, other, shown) in [
-        (7, 8, 8),
-        (6, 5, 5),
-        (6, 3, 3),
-        (10, 9, 9),
-        (1, 7, 1),
-        (2, 4, 4),
-    ] {
+    for (one, other, shown) in [(7, 8, 8), (6, 5, 5), (6, 3, 3), (10, 9, 9), (1, 7, 1), (2, 4, 4)] {
         let state = side_by_side(vec![step(6)], vec![step(one)], vec![step(other)]);
         assert_eq!(state.shown(field), Some(Value::Int(shown)));
         assert_eq!(state.rivals(field), 2);
@@ -157,11 +150,8 @@ fn an_add_wins_over_a_concurrent_remove_even_of_the_same_element() {
 #[test]
 fn of_equal_values_a_set_once_field_keeps_the_first() {
     let set = |value| vec![Op::Set(16, Value::Int(value))];
-    let acts = vec![
-        Act::Write(0, 10, set(1)),
-        Act::Write(1, 20, set(2)),
-        Act::Write(2, 30, set(1)),
-    ];
+    let acts =
+        vec![Act::Write(0, 10, set(1)), Act::Write(1, 20, set(2)), Act::Write(2, 30, set(1))];
     let state = merged(&Team::play(3, vec![], acts).items).state;
     let field = toy().field(16).unwrap();
     assert_eq!(state.shown(field), Some(Value::Int(1)));

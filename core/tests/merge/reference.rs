@@ -74,11 +74,8 @@ impl<'a> Reference<'a> {
         let once = self.of.field(field).map(|field| field.merge) == Some(Merge::IM);
         let mut seen = before.clone();
         seen.insert(place);
-        let visible: BTreeSet<Value> = self
-            .visible(field, &seen)
-            .into_iter()
-            .map(|(_, value)| value)
-            .collect();
+        let visible: BTreeSet<Value> =
+            self.visible(field, &seen).into_iter().map(|(_, value)| value).collect();
         let idle = match &value {
             None => visible.is_empty() || once,
             Some(value) if once => !visible.is_empty() || visible.contains(value),
@@ -100,17 +97,12 @@ impl<'a> Reference<'a> {
                 (other == place && later > number) || self.is_before(place, other)
             })
         });
-        open.filter_map(|(place, _, value)| Some((*place, value.clone()?)))
-            .collect()
+        open.filter_map(|(place, _, value)| Some((*place, value.clone()?))).collect()
     }
 
     fn is_before(&self, place: &Place, other: &Place) -> bool {
         // The item that is being taken is behind all that it sees.
-        place != other
-            && self
-                .before
-                .get(other)
-                .is_none_or(|before| before.contains(place))
+        place != other && self.before.get(other).is_none_or(|before| before.contains(place))
     }
 
     fn fits(&self, item: &GraphItem) -> bool {
@@ -121,10 +113,7 @@ impl<'a> Reference<'a> {
     }
 
     fn stamp(&self, place: &Place) -> Stamp {
-        Stamp {
-            hlc: self.items[place].hlc,
-            log: place.log,
-        }
+        Stamp { hlc: self.items[place].hlc, log: place.log }
     }
 
     /// Returns what the history says, texts left out.
@@ -144,11 +133,7 @@ impl<'a> Reference<'a> {
                 .into_iter()
                 .map(|(value, stamps)| {
                     let (first, last) = (stamps.iter().min(), stamps.iter().max());
-                    let stamp = if field.merge == Merge::IM {
-                        first
-                    } else {
-                        last
-                    };
+                    let stamp = if field.merge == Merge::IM { first } else { last };
                     let stamp = *stamp.unwrap();
                     Held { value, stamp }
                 })

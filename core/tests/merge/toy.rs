@@ -40,11 +40,8 @@ choice! {
 }
 
 /// The most cautious state first.
-pub(crate) const LIFE: &Lifecycle = &Lifecycle {
-    initial: 1,
-    caution: &[5, 8, 3, 4, 2, 1, 6, 7, 9, 10],
-    steps: &[],
-};
+pub(crate) const LIFE: &Lifecycle =
+    &Lifecycle { initial: 1, caution: &[5, 8, 3, 4, 2, 1, 6, 7, 9, 10], steps: &[] };
 
 record! {
     /// A record with every merge rule.
@@ -93,11 +90,7 @@ pub(crate) fn digest(number: u64) -> Digest {
 /// Makes an item of a replica.
 pub(crate) fn item(replica: usize, seq: u64, hlc: u64, deps: &[Place], ops: Vec<Op>) -> GraphItem {
     GraphItem {
-        place: Place {
-            log: log(replica),
-            seq,
-            index: 0,
-        },
+        place: Place { log: log(replica), seq, index: 0 },
         hlc: Hlc(hlc),
         digest: digest(seq * 5 + replica as u64),
         deps: deps.to_vec(),

@@ -187,11 +187,7 @@ impl Author {
                 3 => items.clear(),
                 _ => {}
             }
-            let place = Place {
-                log: self.log,
-                seq,
-                index: 0,
-            };
+            let place = Place { log: self.log, seq, index: 0 };
             created.push((place, place.record_id(entry.hlc)));
             entry.items = items;
             entries.push(entry);
@@ -201,12 +197,7 @@ impl Author {
 
     pub(crate) fn entry(&mut self, items: Vec<Body>) -> Entry {
         self.now_ms += 60_000 * (1 + self.below(40)) as i64 + self.below(60_000) as i64;
-        Entry {
-            kind: kind::WRITE,
-            hlc: Hlc::from_ms(self.now_ms),
-            control_heads: None,
-            items,
-        }
+        Entry { kind: kind::WRITE, hlc: Hlc::from_ms(self.now_ms), control_heads: None, items }
     }
 
     pub(crate) fn event(&mut self) -> Item {
@@ -230,25 +221,11 @@ impl Author {
     }
 
     fn edit(&mut self, place: Place, record: RecordId) -> Item {
-        let other = Place {
-            log: LogId([9; 16]),
-            seq: 70_000,
-            index: 3,
-        };
-        let mut deps = vec![
-            Dep { place, check: None },
-            Dep {
-                place: other,
-                check: Some([1; 4]),
-            },
-        ];
+        let other = Place { log: LogId([9; 16]), seq: 70_000, index: 3 };
+        let mut deps = vec![Dep { place, check: None }, Dep { place: other, check: Some([1; 4]) }];
         deps.sort();
         deps.truncate(1 + self.below(2) as usize);
-        let list = Value::List(vec![
-            Value::Int(-5),
-            Value::Text("tầng".into()),
-            Value::Null,
-        ]);
+        let list = Value::List(vec![Value::Int(-5), Value::Text("tầng".into()), Value::Null]);
         let all = [
             Op::Set(5, Value::Bool(true)),
             Op::Set(5, Value::Bool(false)),
@@ -269,12 +246,7 @@ impl Author {
             0 => Target::Natural("2026-11-22".into()),
             _ => Target::Record(record),
         };
-        Item {
-            kind: 4,
-            target,
-            deps,
-            ops,
-        }
+        Item { kind: 4, target, deps, ops }
     }
 
     fn summary(&mut self) -> String {

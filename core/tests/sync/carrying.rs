@@ -17,22 +17,13 @@ fn a_bundle_carried_from_the_second_phone_to_the_third_gives_the_same_views() {
     b.write_many(200);
     sync(&mut a, &mut b);
     let bundle = b.replica.export_bundle(None, false, 9).expect("exported");
-    let outcome = c
-        .replica
-        .import_bundle(&bundle, &mut quiet)
-        .expect("imported");
+    let outcome = c.replica.import_bundle(&bundle, &mut quiet).expect("imported");
     assert_eq!((outcome.entries, outcome.refused.len()), (402, 0));
     assert_eq!(outcome.changed.len(), 400);
     assert_eq!(c.hash(), b.hash());
     for level in [3, 9] {
-        let again = b
-            .replica
-            .export_bundle(None, level == 3, level)
-            .expect("exported");
-        let outcome = c
-            .replica
-            .import_bundle(&again, &mut quiet)
-            .expect("imported");
+        let again = b.replica.export_bundle(None, level == 3, level).expect("exported");
+        let outcome = c.replica.import_bundle(&again, &mut quiet).expect("imported");
         assert_eq!((outcome.entries, outcome.changed.len()), (0, 0));
         assert!(outcome.duplicates >= 402);
         assert_eq!(c.hash(), b.hash());
@@ -41,24 +32,13 @@ fn a_bundle_carried_from_the_second_phone_to_the_third_gives_the_same_views() {
     let key = b.key();
     let known = acked_vector(&a.replica.connection, &a.replica.mind, &key).expect("read");
     a.write();
-    let news = a
-        .replica
-        .export_bundle(known.as_ref(), false, 9)
-        .expect("exported");
+    let news = a.replica.export_bundle(known.as_ref(), false, 9).expect("exported");
     assert!(news.len() < 1_000, "{}", news.len());
-    let outcome = b
-        .replica
-        .import_bundle(&news, &mut quiet)
-        .expect("imported");
+    let outcome = b.replica.import_bundle(&news, &mut quiet).expect("imported");
     assert_eq!(outcome.entries, 1);
     let own = a.replica.mind.own.as_ref().expect("own").index;
     let row = &a.replica.mind.logs[own].row;
-    let holders = held_elsewhere(
-        &a.replica.connection,
-        &a.replica.mind,
-        &row.id,
-        row.next - 1,
-    );
+    let holders = held_elsewhere(&a.replica.connection, &a.replica.mind, &row.id, row.next - 1);
     assert!(holders.expect("read").is_empty());
 }
 
@@ -71,10 +51,7 @@ fn own_entries_that_come_back_do_not_move_the_end_of_the_own_log() {
     // These three lie in the tail, not in a segment, when the older ones come back.
     (0..3).for_each(|_| assert_ne!(a.write().0, [0; 16]));
     let bundle = b.replica.export_bundle(None, false, 3).expect("exported");
-    let outcome = a
-        .replica
-        .import_bundle(&bundle, &mut quiet)
-        .expect("imported");
+    let outcome = a.replica.import_bundle(&bundle, &mut quiet).expect("imported");
     assert_eq!(outcome.entries, 0);
     a.reopen();
     a.write();
@@ -93,14 +70,8 @@ fn who_was_not_granted_joins_nothing_and_stores_nothing() {
     assert_eq!(error.expect_err("refused").kind, Kind::NotMember);
     assert!(stranger.replica.mind.logs.is_empty());
     assert!(stranger.replica.mind.space().is_err());
-    let joined = a
-        .replica
-        .grant_bundle(&stranger.card(), Role::R2, true)
-        .expect("granted");
-    let outcome = stranger
-        .replica
-        .import_bundle(&joined, &mut quiet)
-        .expect("joined");
+    let joined = a.replica.grant_bundle(&stranger.card(), Role::R2, true).expect("granted");
+    let outcome = stranger.replica.import_bundle(&joined, &mut quiet).expect("joined");
     assert!(outcome.joined);
     assert_eq!(stranger.hash(), a.hash());
     stranger.write();
@@ -125,20 +96,14 @@ fn cut_altered_and_foreign_bundles_are_told_apart() {
     assert_eq!(kind(&altered), Kind::Body);
     let mut other = Device::founder(122);
     other.write();
-    let foreign = other
-        .replica
-        .export_bundle(None, false, 9)
-        .expect("exported");
+    let foreign = other.replica.export_bundle(None, false, 9).expect("exported");
     assert_eq!(kind(&foreign), Kind::Space);
     let cut = &bundle[..bundle.len() - 100];
     let outcome = b.replica.import_bundle(cut, &mut quiet).expect("imported");
     let truncated = outcome.truncated.expect("told");
     assert_eq!(truncated.kind, Kind::Truncated);
     assert!(outcome.entries > 4_000, "{truncated}");
-    let outcome = b
-        .replica
-        .import_bundle(&bundle, &mut quiet)
-        .expect("imported");
+    let outcome = b.replica.import_bundle(&bundle, &mut quiet).expect("imported");
     assert!(outcome.entries > 0 && outcome.truncated.is_none());
     assert_eq!(b.hash(), a.hash());
 }

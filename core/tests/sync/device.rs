@@ -87,10 +87,8 @@ impl Device {
     /// A phone that joined the team of `founder` by card and bundle.
     pub(crate) fn member(seed: u64, founder: &mut Self, with_history: bool) -> Self {
         let mut device = Self::new(seed);
-        let bundle = founder
-            .replica
-            .grant_bundle(&device.card(), Role::R1, with_history)
-            .expect("granted");
+        let bundle =
+            founder.replica.grant_bundle(&device.card(), Role::R1, with_history).expect("granted");
         let outcome = device.replica.import_bundle(&bundle, &mut |_, _| {});
         let outcome = outcome.expect("joined");
         assert!(outcome.joined && outcome.refused.is_empty() && outcome.held == 0);
@@ -152,9 +150,8 @@ impl Device {
     /// Writes many incidents at once.
     pub(crate) fn write_many(&mut self, count: usize) {
         let items: Vec<Item> = (0..count).map(|_| self.incident()).collect();
-        let written = self
-            .replica
-            .write_many(count, |index, _, _, _| Ok(vec![items[index].clone()]));
+        let written =
+            self.replica.write_many(count, |index, _, _, _| Ok(vec![items[index].clone()]));
         assert_eq!(written.expect("written").len(), count);
     }
 
@@ -178,15 +175,7 @@ impl Device {
                 })
                 .collect();
             deps.sort();
-            Ok((
-                vec![Item {
-                    kind,
-                    target: Target::Record(id),
-                    deps,
-                    ops: vec![op],
-                }],
-                0,
-            ))
+            Ok((vec![Item { kind, target: Target::Record(id), deps, ops: vec![op] }], 0))
         });
         written.expect("changed");
     }
@@ -298,14 +287,8 @@ pub(crate) fn pump_with(
         }
     }
     pumped.spent.0 = started.elapsed() - pumped.spent.1;
-    pumped
-        .events
-        .0
-        .extend(std::iter::from_fn(|| one.poll_event()));
-    pumped
-        .events
-        .1
-        .extend(std::iter::from_fn(|| two.poll_event()));
+    pumped.events.0.extend(std::iter::from_fn(|| one.poll_event()));
+    pumped.events.1.extend(std::iter::from_fn(|| two.poll_event()));
     pumped
 }
 

@@ -24,11 +24,7 @@ fn few_bytes_carry_one_a_hundred_and_a_thousand_incidents() {
     b.write();
     sync(&mut a, &mut b);
     let figures = [(1, 101, 250), (100, 5, 60), (1_000, 3, 45)].map(|(count, rounds, target)| {
-        (
-            count,
-            bytes_per_entry(&mut a, &mut b, count, rounds),
-            target,
-        )
+        (count, bytes_per_entry(&mut a, &mut b, count, rounds), target)
     });
     for (count, bytes, target) in figures {
         eprintln!("{count} incidents: {bytes} bytes each, target {target}");

@@ -14,9 +14,7 @@ const SHIFT: u64 = Shift::DECLARATION.kind;
 
 /// Two different phones of a team, to be used at once.
 fn two(team: &mut [Device], one: usize, other: usize) -> (&mut Device, &mut Device) {
-    let [one, other] = team
-        .get_disjoint_mut([one, other])
-        .expect("different phones");
+    let [one, other] = team.get_disjoint_mut([one, other]).expect("different phones");
     (one, other)
 }
 

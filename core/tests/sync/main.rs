@@ -58,11 +58,7 @@ fn a_resync_without_news_is_one_round_trip_of_less_than_two_hundred_bytes() {
     b.write_many(50);
     sync(&mut a, &mut b);
     for (one, two) in [(true, false), (false, true), (true, false)] {
-        let pumped = if one && !two {
-            sync(&mut a, &mut b)
-        } else {
-            sync(&mut b, &mut a)
-        };
+        let pumped = if one && !two { sync(&mut a, &mut b) } else { sync(&mut b, &mut a) };
         assert_eq!((pumped.frames.0.len(), pumped.frames.1.len()), (1, 1));
         let (there, back) = pumped.bytes();
         assert!(there < 200 && back < 200, "{there} {back}");
@@ -216,14 +212,8 @@ fn a_mutated_frame_never_panics_and_never_leaves_wrong_views() {
             }
         });
         let is_failure = |event: &&Event| matches!(event, Event::Failed { .. });
-        failed += usize::from(
-            pumped
-                .events
-                .0
-                .iter()
-                .chain(&pumped.events.1)
-                .any(|e| is_failure(&e)),
-        );
+        failed +=
+            usize::from(pumped.events.0.iter().chain(&pumped.events.1).any(|e| is_failure(&e)));
         assert!([a_alone, expected].contains(&a.hash()), "round {round}");
         assert!([b_alone, expected].contains(&b.hash()), "round {round}");
     }
@@ -270,11 +260,7 @@ fn a_log_with_two_histories_is_left_out_and_the_others_go_on() {
         let (one, two) = (&pumped.events.0, &pumped.events.1);
         assert!(has(one, forked) || has(two, forked), "round {round}");
         assert_eq!(a.hash(), before.0, "round {round}");
-        assert_ne!(
-            copy.hash(),
-            before.1,
-            "the other log went on, round {round}"
-        );
+        assert_ne!(copy.hash(), before.1, "the other log went on, round {round}");
         let restored = |event: &Event| matches!(event, Event::Restored { .. });
         assert_eq!(has(one, restored), round == 2);
     }
@@ -294,10 +280,7 @@ fn a_restored_copy_is_told_and_its_own_log_never_grows_from_outside() {
     let own = copy.replica.mind.own.as_ref().expect("own").index;
     assert_eq!(copy.replica.mind.logs[own].row.next, 2);
     let bundle = a.replica.export_bundle(None, false, 3).expect("exported");
-    let outcome = copy
-        .replica
-        .import_bundle(&bundle, &mut |_, _| {})
-        .expect("imported");
+    let outcome = copy.replica.import_bundle(&bundle, &mut |_, _| {}).expect("imported");
     assert_eq!(outcome.refused.len(), 1);
     assert_eq!(outcome.refused[0].kind, Kind::Fork);
 }
@@ -306,21 +289,12 @@ fn a_restored_copy_is_told_and_its_own_log_never_grows_from_outside() {
 fn a_silent_peer_ends_the_session_with_an_error_worth_another_try() {
     let (mut a, _) = pair(80);
     let mut session = Session::new(Side::Initiator, NOW_MS, Options::default());
-    session
-        .poll_transmit(&mut a.replica)
-        .expect("hello")
-        .expect("hello");
+    session.poll_transmit(&mut a.replica).expect("hello").expect("hello");
     assert_eq!(session.poll_timeout(), Some(NOW_MS + IDLE_MS_MAX));
     session.handle_timeout(NOW_MS + IDLE_MS_MAX - 1);
     assert!(!session.has_ended());
     session.handle_timeout(NOW_MS + IDLE_MS_MAX);
     assert!(session.has_ended());
-    assert!(matches!(
-        session.poll_event(),
-        Some(Event::Failed {
-            retryable: true,
-            ..
-        })
-    ));
+    assert!(matches!(session.poll_event(), Some(Event::Failed { retryable: true, .. })));
     assert_eq!(session.poll_timeout(), None);
 }

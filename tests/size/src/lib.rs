@@ -3,10 +3,7 @@
 //! The exported functions keep alive what an app uses: open, found, apply, query, bundles. Data
 //! goes in and out as JSON inside the process, so no serialisation is optimised away.
 
-#![allow(
-    unsafe_code,
-    reason = "a name must survive linking, or the linker drops what is measured"
-)]
+#![allow(unsafe_code, reason = "a name must survive linking, or the linker drops what is measured")]
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -57,10 +54,7 @@ impl TryCryptoRng for Zeros {}
 /// Opens a store and founds a team in it.
 #[unsafe(no_mangle)]
 pub extern "C" fn tuquan_size_open() -> bool {
-    let env = Env {
-        clock: Box::new(Still),
-        rng: Box::new(Zeros),
-    };
+    let env = Env { clock: Box::new(Still), rng: Box::new(Zeros) };
     let folder = std::env::var_os("TUQUAN_SIZE").map(PathBuf::from);
     let location = Location::new(folder.unwrap_or_default(), [0; 32]);
     let Ok(store) = Tuquan::open(Config::new(location), env) else {
@@ -75,9 +69,7 @@ pub extern "C" fn tuquan_size_apply() -> bool {
     let Some(command) = input().and_then(|text| serde_json::from_str::<Command>(&text).ok()) else {
         return false;
     };
-    let applied = STORE
-        .get()
-        .map(|store| store.apply(RequestId([1; 16]), &command));
+    let applied = STORE.get().map(|store| store.apply(RequestId([1; 16]), &command));
     applied.is_some_and(|applied| applied.is_ok())
 }
 
@@ -88,9 +80,7 @@ pub extern "C" fn tuquan_size_query() -> usize {
         return 0;
     };
     let answer = STORE.get().and_then(|store| store.query(&query).ok());
-    answer.map_or(0, |answer| {
-        serde_json::to_string(&answer).map_or(0, |text| text.len())
-    })
+    answer.map_or(0, |answer| serde_json::to_string(&answer).map_or(0, |text| text.len()))
 }
 
 /// Reads whatever bundle the environment names.

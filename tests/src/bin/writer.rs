@@ -34,10 +34,10 @@ fn run(folder: &str, seed: u64) -> Result<std::convert::Infallible> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let clock = HandClock::at(NOON_MS + i64::from(rng.next_u32()));
     let store = open(location(folder.as_ref(), None), seed, &clock)?;
-    if store.device().map_or_else(
-        |error| error.kind == Kind::NotReady,
-        |device| device.space.is_none(),
-    ) {
+    if store
+        .device()
+        .map_or_else(|error| error.kind == Kind::NotReady, |device| device.space.is_none())
+    {
         store.found()?;
     }
     let mut known = Vec::new();
@@ -47,26 +47,16 @@ fn run(folder: &str, seed: u64) -> Result<std::convert::Infallible> {
         let several = rng.next_u32().is_multiple_of(9);
         if several {
             let commands: Vec<Command> = (0..40).map(|_| command(&mut rng, &known)).collect();
-            for applied in store
-                .apply_many(&commands, &mut |_| {})?
-                .into_iter()
-                .flatten()
-            {
+            for applied in store.apply_many(&commands, &mut |_| {})?.into_iter().flatten() {
                 if let Some(entry) = applied.entry {
-                    say(&format!(
-                        "ack {} {} {}",
-                        applied.record, entry.log, entry.seq
-                    ))?;
+                    say(&format!("ack {} {} {}", applied.record, entry.log, entry.seq))?;
                 }
             }
             continue;
         }
         let applied = store.apply(request(number), &command(&mut rng, &known))?;
         if let Some(entry) = applied.entry {
-            say(&format!(
-                "ack {} {} {}",
-                applied.record, entry.log, entry.seq
-            ))?;
+            say(&format!("ack {} {} {}", applied.record, entry.log, entry.seq))?;
             known.push(applied.record);
         }
         rest(&store, &mut rng)?;

@@ -50,28 +50,18 @@ pub(super) fn choose(rng: &mut ChaCha8Rng, store: &Tuquan, number: u64) -> Deed 
         _ => create(rng, kind, &text),
     };
     let list = match &command {
-        Command::Add {
-            field,
-            element: Plain::Parts(_),
-            ..
-        } if field == "timeline" => Some("timeline"),
+        Command::Add { field, element: Plain::Parts(_), .. } if field == "timeline" => {
+            Some("timeline")
+        }
         Command::Add { field, .. } if field == "note" => Some("note"),
         Command::Add { field, .. } if field == "notes" => Some("notes"),
         _ => None,
     };
-    Deed {
-        command,
-        list,
-        text,
-    }
+    Deed { command, list, text }
 }
 
 fn some_record(rng: &mut ChaCha8Rng, store: &Tuquan, kind: &str) -> Option<Record> {
-    let list = List {
-        kind: kind.to_owned(),
-        limit: 12,
-        ..List::default()
-    };
+    let list = List { kind: kind.to_owned(), limit: 12, ..List::default() };
     let mut rows = store.list(&list).expect("a page can be read").rows;
     if rows.is_empty() {
         return None;
@@ -87,9 +77,7 @@ fn create(rng: &mut ChaCha8Rng, kind: &str, text: &str) -> Command {
     let (draft, key) = match kind {
         "place" => {
             let key = pick(rng, &["b1", "b2", "b2/t3"]).to_owned();
-            let draft = draft
-                .with("name", Plain::from(text))
-                .with("kind", Plain::from("building"));
+            let draft = draft.with("name", Plain::from(text)).with("kind", Plain::from("building"));
             if rng.next_u32().is_multiple_of(2) {
                 return Command::Import { draft, key };
             }
@@ -99,21 +87,11 @@ fn create(rng: &mut ChaCha8Rng, kind: &str, text: &str) -> Command {
             let key = pick(rng, &["2026-11-05/b1/toi", "2026-11-05/b2/toi"]).to_owned();
             let weather = pick(rng, &["dry", "rain", "storm"]);
             let person = Plain::List(vec![person(rng)]);
-            (
-                draft
-                    .with("weather", Plain::from(weather))
-                    .with("on_duty", person),
-                Some(key),
-            )
+            (draft.with("weather", Plain::from(weather)).with("on_duty", person), Some(key))
         }
         "log_entry" => {
             let lines = Plain::List(vec![Plain::from(text)]);
-            (
-                draft
-                    .with("category", Plain::from("noise"))
-                    .with("note", lines),
-                None,
-            )
+            (draft.with("category", Plain::from("noise")).with("note", lines), None)
         }
         "handover" => {
             let lines = Plain::List(vec![Plain::from(text)]);
@@ -121,12 +99,7 @@ fn create(rng: &mut ChaCha8Rng, kind: &str, text: &str) -> Command {
         }
         _ => {
             let category = pick(rng, &["theft", "hazard", "noise", "fight"]);
-            (
-                draft
-                    .with("category", Plain::from(category))
-                    .with("summary", Plain::from(text)),
-                None,
-            )
+            (draft.with("category", Plain::from(category)).with("summary", Plain::from(text)), None)
         }
     };
     Command::Create { draft, key }
@@ -146,30 +119,18 @@ fn change(rng: &mut ChaCha8Rng, store: &Tuquan, row: &Record, text: &str) -> Com
         return resolve;
     }
     match row.kind.as_str() {
-        "place" => edit(
-            record,
-            pick(rng, &["name", "entry_hint"]),
-            Plain::from(text),
-        ),
+        "place" => edit(record, pick(rng, &["name", "entry_hint"]), Plain::from(text)),
         "shift" => match below(rng, 4) {
             0 => element(rng, record, "on_duty"),
-            1 => edit(
-                record,
-                "weather",
-                Plain::from(pick(rng, &["dry", "rain", "heat"])),
-            ),
+            1 => edit(record, "weather", Plain::from(pick(rng, &["dry", "rain", "heat"]))),
             _ => transition(record, pick(rng, &["open", "handed", "closed"])),
         },
-        "log_entry" => Command::Add {
-            record,
-            field: "note".to_owned(),
-            element: Plain::from(text),
-        },
-        "handover" => Command::Add {
-            record,
-            field: "notes".to_owned(),
-            element: Plain::from(text),
-        },
+        "log_entry" => {
+            Command::Add { record, field: "note".to_owned(), element: Plain::from(text) }
+        }
+        "handover" => {
+            Command::Add { record, field: "notes".to_owned(), element: Plain::from(text) }
+        }
         _ => incident(rng, record, text),
     }
 }
@@ -183,29 +144,16 @@ fn incident(rng: &mut ChaCha8Rng, record: RecordId, text: &str) -> Command {
             "category",
             Plain::from(pick(rng, &["theft", "hazard", "noise", "medical"])),
         ),
-        6 => edit(
-            record,
-            "priority",
-            Plain::from(pick(rng, &["normal", "urgent"])),
-        ),
+        6 => edit(record, "priority", Plain::from(pick(rng, &["normal", "urgent"]))),
         7 => element(rng, record, "assignees"),
         8 => {
             let set = BTreeMap::from([("outcome".to_owned(), Some(Plain::from("repaired")))]);
             let to = pick(rng, &["resolved", "in_progress", "waiting"]).to_owned();
-            Command::Transition {
-                record,
-                to,
-                t_event: None,
-                reason: None,
-                set,
-            }
+            Command::Transition { record, to, t_event: None, reason: None, set }
         }
         _ => transition(
             record,
-            pick(
-                rng,
-                &["acknowledged", "in_progress", "void", "closed", "reopened"],
-            ),
+            pick(rng, &["acknowledged", "in_progress", "void", "closed", "reopened"]),
         ),
     }
 }
@@ -213,17 +161,9 @@ fn incident(rng: &mut ChaCha8Rng, record: RecordId, text: &str) -> Command {
 fn element(rng: &mut ChaCha8Rng, record: RecordId, field: &str) -> Command {
     let (field, element) = (field.to_owned(), person(rng));
     if rng.next_u32().is_multiple_of(3) {
-        Command::Remove {
-            record,
-            field,
-            element,
-        }
+        Command::Remove { record, field, element }
     } else {
-        Command::Add {
-            record,
-            field,
-            element,
-        }
+        Command::Add { record, field, element }
     }
 }
 
@@ -233,10 +173,5 @@ fn resolve(rng: &mut ChaCha8Rng, store: &Tuquan, record: RecordId) -> Option<Com
     let at = below(rng, values.len().max(1) as u64) as usize;
     let pick = values.into_iter().nth(at)?;
     let reason = Some("đã hỏi cả hai".to_owned());
-    Some(Command::Resolve {
-        record,
-        field,
-        pick,
-        reason,
-    })
+    Some(Command::Resolve { record, field, pick, reason })
 }

@@ -38,15 +38,7 @@ impl Device {
         disk: Arc<FaultDisk>,
         clock: HandClock,
     ) -> Self {
-        Self {
-            number,
-            folder,
-            disk,
-            clock,
-            store: None,
-            own_next: 0,
-            group: 0,
-        }
+        Self { number, folder, disk, clock, store: None, own_next: 0, group: 0 }
     }
 
     pub(super) fn open(&mut self, seed: u64) -> Result<()> {
@@ -57,9 +49,7 @@ impl Device {
     }
 
     pub(super) fn store(&self) -> &Tuquan {
-        self.store
-            .as_ref()
-            .expect("a simulated phone is open between steps")
+        self.store.as_ref().expect("a simulated phone is open between steps")
     }
 
     pub(super) fn close(&mut self) {
@@ -87,9 +77,7 @@ impl Device {
             );
         }
         let device = self.store().device().expect("the identity is there");
-        let own = device
-            .log
-            .and_then(|log| now.get(&log).map(|found| found.next));
+        let own = device.log.and_then(|log| now.get(&log).map(|found| found.next));
         assert!(
             own.unwrap_or(0) >= self.own_next,
             "phone {}: {own:?} of {} own entries",
@@ -98,11 +86,7 @@ impl Device {
         );
         if !was_busy {
             let hash = self.store().view_hash().expect("the views can be read");
-            assert_eq!(
-                hash, before.hash,
-                "phone {}: the views jumped at a restart",
-                self.number
-            );
+            assert_eq!(hash, before.hash, "phone {}: the views jumped at a restart", self.number);
         }
     }
 }

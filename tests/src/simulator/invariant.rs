@@ -28,11 +28,7 @@ impl World<'_> {
             if round > 0 && hashes.iter().all(|hash| *hash == hashes[0]) {
                 break;
             }
-            assert!(
-                round <= count,
-                "seed {}: still not equal after {round} rounds",
-                self.seed
-            );
+            assert!(round <= count, "seed {}: still not equal after {round} rounds", self.seed);
             for at in 0..count {
                 self.meet(at, (at + 1) % count, None)
                     .unwrap_or_else(|error| panic!("seed {}: healing: {error}", self.seed));
@@ -46,10 +42,7 @@ impl World<'_> {
         self.compare();
         self.look_for_what_was_said();
         let at = self.below(self.devices.len() as u64) as usize;
-        let checked = self.devices[at]
-            .store()
-            .doctor(&mut |_, _| {})
-            .expect("checked");
+        let checked = self.devices[at].store().doctor(&mut |_, _| {}).expect("checked");
         assert!(
             checked.pages_ok && checked.views_ok,
             "seed {}: phone {at}: {checked:?}",
@@ -67,32 +60,16 @@ impl World<'_> {
     fn compare(&mut self) {
         let seed = self.seed;
         let first = self.devices[0].store();
-        let (hash, stats) = (
-            first.view_hash().expect("hash"),
-            first.stats().expect("stats"),
-        );
-        let members = first
-            .bulk(|replica| Ok(replica.mind.members.clone()))
-            .expect("members");
+        let (hash, stats) = (first.view_hash().expect("hash"), first.stats().expect("stats"));
+        let members = first.bulk(|replica| Ok(replica.mind.members.clone())).expect("members");
         assert_eq!(stats.held, 0, "seed {seed}: packs still held");
         for device in &self.devices[1..] {
             let (store, number) = (device.store(), device.number);
-            let other = store
-                .bulk(|replica| Ok(replica.mind.members.clone()))
-                .expect("members");
-            assert_eq!(
-                other, members,
-                "seed {seed}: phone {number} sees other members"
-            );
+            let other = store.bulk(|replica| Ok(replica.mind.members.clone())).expect("members");
+            assert_eq!(other, members, "seed {seed}: phone {number} sees other members");
             let other = store.stats().expect("stats");
             let counts = |stats: &tuquan_core::door::Stats| {
-                (
-                    stats.entries,
-                    stats.pending,
-                    stats.damaged,
-                    stats.held,
-                    stats.conflicts,
-                )
+                (stats.entries, stats.pending, stats.damaged, stats.held, stats.conflicts)
             };
             assert_eq!(
                 counts(&other),
@@ -117,10 +94,7 @@ impl World<'_> {
             let store = device.store();
             let own = store.device().expect("device").log;
             let next = own.map_or(0, |log| {
-                vector(store)
-                    .expect("vector")
-                    .get(&log)
-                    .map_or(0, |entry| entry.next)
+                vector(store).expect("vector").get(&log).map_or(0, |entry| entry.next)
             });
             assert!(
                 next >= device.own_next,
@@ -139,11 +113,7 @@ impl World<'_> {
         }
         for (record, list, text) in &self.said {
             let shown = store.get(record).expect("read").expect("there");
-            let all = shown
-                .lists
-                .get(*list)
-                .map(Vec::as_slice)
-                .unwrap_or_default();
+            let all = shown.lists.get(*list).map(Vec::as_slice).unwrap_or_default();
             let there = all.iter().any(|one| holds(&one.value, text));
             assert!(there, "seed {}: {text} is gone from {record}", self.seed);
         }
@@ -160,11 +130,7 @@ impl World<'_> {
         while !all.is_empty() {
             let at = self.rng.next_u64() as usize % all.len();
             let again = self.rng.next_u32().is_multiple_of(4);
-            let pack = if again {
-                all[at].clone()
-            } else {
-                all.swap_remove(at)
-            };
+            let pack = if again { all[at].clone() } else { all.swap_remove(at) };
             store
                 .bulk(|replica| replica.ingest(&pack))
                 .unwrap_or_else(|error| panic!("seed {}: newcomer: {error}", self.seed));

@@ -21,11 +21,7 @@ impl World<'_> {
             let count = 1 + self.below(3);
             let mut items = Vec::new();
             for index in 0..count {
-                let place = Place {
-                    log: rogue.log,
-                    seq: rogue.next(),
-                    index: index as u32,
-                };
+                let place = Place { log: rogue.log, seq: rogue.next(), index: index as u32 };
                 items.push(self.lying_item(place));
             }
             let number = if self.below(12) == 0 { 9 } else { kind::WRITE };
@@ -55,12 +51,7 @@ impl World<'_> {
         deps.dedup_by_key(|dep| dep.place);
         let ops = (0..self.below(4)).map(|_| self.lying_op()).collect();
         let kind = [1, 2, 3, 4, 4, 4, 5, 77][self.below(8) as usize];
-        let item = Item {
-            kind,
-            target,
-            deps,
-            ops,
-        };
+        let item = Item { kind, target, deps, ops };
         Body::Bytes(item.encode(&place.log))
     }
 
@@ -75,19 +66,14 @@ impl World<'_> {
     fn lying_dep(&mut self, own: Place) -> Dep {
         let index = self.below(3) as u32;
         let vector = vector(self.devices[0].store()).expect("vector");
-        let other = vector
-            .entries
-            .get(self.rng.next_u64() as usize % (vector.entries.len() + 2));
+        let other = vector.entries.get(self.rng.next_u64() as usize % (vector.entries.len() + 2));
         let (log, seq) = match other {
             Some(entry) => (entry.log, self.below(entry.next + 2)),
             None if self.below(6) == 0 => (LogId([3; 16]), 5),
             None => (own.log, self.below(own.seq + 2)),
         };
         let check = (log != own.log).then_some([0; 4]);
-        Dep {
-            place: Place { log, seq, index },
-            check,
-        }
+        Dep { place: Place { log, seq, index }, check }
     }
 
     fn lying_op(&mut self) -> Op {

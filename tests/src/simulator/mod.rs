@@ -85,11 +85,6 @@ impl Lab {
         let (folder, file, bytes) = &self.phones[number];
         let disk = FaultDisk::new(number as u64);
         disk.put_file(file, bytes.clone());
-        Device::new(
-            number,
-            folder.path().to_owned(),
-            disk,
-            HandClock::at(clock_ms),
-        )
+        Device::new(number, folder.path().to_owned(), disk, HandClock::at(clock_ms))
     }
 }

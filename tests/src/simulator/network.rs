@@ -21,9 +21,8 @@ impl World<'_> {
         while is_quiet != [true; 2] {
             for from in 0..2 {
                 let (at, session) = &mut sides[from];
-                let frame = self.devices[*at]
-                    .store()
-                    .bulk(|replica| session.poll_transmit(replica))?;
+                let frame =
+                    self.devices[*at].store().bulk(|replica| session.poll_transmit(replica))?;
                 is_quiet[from] = frame.is_none();
                 let Some(frame) = frame else { continue };
                 if left == 0 {
@@ -47,10 +46,8 @@ impl World<'_> {
     /// Takes the events of a session that nobody cut off; it must have ended well.
     fn listen(&mut self, sides: &mut [(usize, Session); 2]) -> Result<()> {
         for (at, session) in sides {
-            let mut ended = Err(Error::new(
-                Kind::Io,
-                format!("phone {at}: a session without an end"),
-            ));
+            let mut ended =
+                Err(Error::new(Kind::Io, format!("phone {at}: a session without an end")));
             while let Some(event) = session.poll_event() {
                 self.trace.note(format_args!("{at} {event:?}"));
                 match event {
@@ -90,9 +87,7 @@ impl World<'_> {
     pub(super) fn deliver(&mut self, to: usize, pack: &[u8]) -> Result<()> {
         self.trace.bytes(pack);
         self.report.carried += 1;
-        let outcome = self.devices[to]
-            .store()
-            .bulk(|replica| replica.ingest(pack));
+        let outcome = self.devices[to].store().bulk(|replica| replica.ingest(pack));
         let said = |error: &Error| error.code();
         self.trace.note(format_args!(
             "{to} {:?}",

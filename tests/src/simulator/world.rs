@@ -56,9 +56,7 @@ impl<'a> World<'a> {
         for number in 0..count {
             let clock_ms = NOON_MS + world.skew_ms();
             let mut device = lab.device(number, clock_ms);
-            device
-                .open(world.rng.next_u64())
-                .expect("a fresh store opens");
+            device.open(world.rng.next_u64()).expect("a fresh store opens");
             world.devices.push(device);
         }
         world.devices[0].store().found().expect("founded");
@@ -124,11 +122,7 @@ impl<'a> World<'a> {
             "tap" => self.tap(at),
             "meet" => {
                 let other = self.below(self.devices.len() as u64) as usize;
-                let cut = if self.below(2) == 0 {
-                    Some(self.below(9))
-                } else {
-                    None
-                };
+                let cut = if self.below(2) == 0 { Some(self.below(9)) } else { None };
                 if other == at || self.devices[other].group != self.devices[at].group {
                     return Ok(());
                 }
@@ -176,8 +170,7 @@ impl<'a> World<'a> {
         let deed = choose(&mut self.rng, self.devices[at].store(), number);
         let store = self.devices[at].store();
         let outcome = store.apply(request(number), &deed.command);
-        self.trace
-            .note(format_args!("{:?}", outcome.as_ref().map_err(Error::code)));
+        self.trace.note(format_args!("{:?}", outcome.as_ref().map_err(Error::code)));
         let applied = match outcome {
             Err(error) if matches!(error.kind, Kind::Invalid | Kind::Role) => return Ok(()),
             other => other?,
@@ -190,20 +183,12 @@ impl<'a> World<'a> {
                 .lists
                 .get(list)
                 .is_some_and(|all| all.iter().any(|one| holds(&one.value, &deed.text)));
-            assert!(
-                there,
-                "seed {}: an own note cannot be read: {shown:?}",
-                self.seed
-            );
+            assert!(there, "seed {}: an own note cannot be read: {shown:?}", self.seed);
             self.said.push((applied.record, list, deed.text));
         }
         if let Some(entry) = applied.entry {
             let device = &mut self.devices[at];
-            assert!(
-                entry.seq >= device.own_next,
-                "seed {}: a sequence number twice",
-                self.seed
-            );
+            assert!(entry.seq >= device.own_next, "seed {}: a sequence number twice", self.seed);
             device.own_next = entry.seq + 1;
             self.records.push(applied.record);
         }
@@ -230,11 +215,7 @@ impl<'a> World<'a> {
         let before = self.devices[at].before();
         self.devices[at].disk.cut_at(call, seed, mode);
         for _ in 0..4 {
-            let done = if self.below(3) == 0 {
-                self.hand_over(at)
-            } else {
-                self.tap_blind(at)
-            };
+            let done = if self.below(3) == 0 { self.hand_over(at) } else { self.tap_blind(at) };
             if done.is_err() {
                 break;
             }

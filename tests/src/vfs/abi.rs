@@ -3,10 +3,7 @@
 //! Only translates: every decision is in [`Handle`](super::handle::Handle) and
 //! [`Disk`](super::disk::Disk).
 
-#![allow(
-    unsafe_code,
-    reason = "SQLite takes a VFS as C structs of function pointers only"
-)]
+#![allow(unsafe_code, reason = "SQLite takes a VFS as C structs of function pointers only")]
 
 use std::{
     ffi::{CStr, CString, c_char, c_int, c_void},
@@ -75,9 +72,7 @@ impl Registration {
         }));
         // SAFETY: `vfs` points to a complete structure that is never freed; 0 keeps the default.
         let code = unsafe { ffi::sqlite3_vfs_register(vfs, 0) };
-        (code == ffi::SQLITE_OK).then(|| Self {
-            vfs: AtomicPtr::new(vfs),
-        })
+        (code == ffi::SQLITE_OK).then(|| Self { vfs: AtomicPtr::new(vfs) })
     }
 }
 
@@ -135,11 +130,7 @@ unsafe fn handle_of<'a>(file: *mut sqlite3_file) -> &'a mut Handle {
 /// `text` must be null or end with a zero byte.
 unsafe fn owned(text: *const c_char) -> Option<String> {
     // SAFETY: required of the caller.
-    (!text.is_null()).then(|| {
-        unsafe { CStr::from_ptr(text) }
-            .to_string_lossy()
-            .into_owned()
-    })
+    (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
 }
 
 fn code(result: Result<(), c_int>) -> c_int {
@@ -199,11 +190,7 @@ unsafe extern "C" fn access(
     if let Err(code) = disk.admit_plain(Call::Access, generation) {
         return code;
     }
-    let len = disk
-        .names
-        .get(&name)
-        .and_then(|n| disk.inodes.get(n))
-        .map(|f| f.image.live().len());
+    let len = disk.names.get(&name).and_then(|n| disk.inodes.get(n)).map(|f| f.image.live().len());
     // As in the unix VFS: an empty file does not "exist", so that an empty journal is not hot.
     let exists = len.is_some_and(|len| len > 0 || flags != ffi::SQLITE_ACCESS_EXISTS);
     // SAFETY: SQLite passes a valid place for the answer.
@@ -231,12 +218,8 @@ unsafe extern "C" fn full_pathname(
 /// default VFS, and SQLCipher draws from OpenSSL.
 unsafe extern "C" fn randomness(vfs: *mut sqlite3_vfs, len: c_int, out: *mut c_char) -> c_int {
     // SAFETY: SQLite passes its own VFS and `len` writable bytes.
-    let (disk, out) = unsafe {
-        (
-            disk_of(vfs),
-            slice::from_raw_parts_mut(out.cast::<u8>(), len as usize),
-        )
-    };
+    let (disk, out) =
+        unsafe { (disk_of(vfs), slice::from_raw_parts_mut(out.cast::<u8>(), len as usize)) };
     let number = disk.map_or(0, |disk| lock(&disk).number());
     for (at, byte) in out.iter_mut().enumerate() {
         *byte = (super::fault::fnv(number, &at.to_le_bytes()) >> 32 & 0xff) as u8;

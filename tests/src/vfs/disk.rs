@@ -85,22 +85,13 @@ pub(super) struct Disk {
 
 impl Disk {
     pub(super) fn new(seed: u64) -> Self {
-        Self {
-            seed,
-            ..Self::default()
-        }
+        Self { seed, ..Self::default() }
     }
 
     /// Copies content, names and pending changes; not handles, locks or armed faults.
     pub(super) fn fork(&self) -> Self {
         let fork_inode = |(number, inode): (&u64, &Inode)| {
-            (
-                *number,
-                Inode {
-                    image: inode.image.clone(),
-                    ..Inode::default()
-                },
-            )
+            (*number, Inode { image: inode.image.clone(), ..Inode::default() })
         };
         Self {
             seed: self.seed,
@@ -197,10 +188,7 @@ impl Disk {
         self.inodes.insert(number, Inode::default());
         if let Some(name) = name {
             self.names.insert(name.to_owned(), number);
-            self.name_log.push(NameChange {
-                name: name.to_owned(),
-                inode: Some(number),
-            });
+            self.name_log.push(NameChange { name: name.to_owned(), inode: Some(number) });
         }
         number
     }
@@ -214,10 +202,7 @@ impl Disk {
         if self.names.remove(name).is_none() {
             return Err(ffi::SQLITE_IOERR_DELETE_NOENT);
         }
-        self.name_log.push(NameChange {
-            name: name.to_owned(),
-            inode: None,
-        });
+        self.name_log.push(NameChange { name: name.to_owned(), inode: None });
         if power_loss {
             return Err(self.lose_power(Call::Delete));
         }
@@ -255,15 +240,8 @@ impl Disk {
             return;
         };
         file.open_handles = file.open_handles.saturating_sub(1);
-        let is_named = self
-            .names
-            .values()
-            .chain(self.durable_names.values())
-            .any(|n| *n == inode);
-        let is_logged = self
-            .name_log
-            .iter()
-            .any(|change| change.inode == Some(inode));
+        let is_named = self.names.values().chain(self.durable_names.values()).any(|n| *n == inode);
+        let is_logged = self.name_log.iter().any(|change| change.inode == Some(inode));
         if file.open_handles == 0 && !is_named && !is_logged {
             self.inodes.remove(&inode);
         }
@@ -279,10 +257,7 @@ impl Disk {
         for inode in self.inodes.values_mut() {
             let mut image = std::mem::take(&mut inode.image);
             image.cut(&mut rng, mode, &mut report);
-            *inode = Inode {
-                image,
-                ..Inode::default()
-            };
+            *inode = Inode { image, ..Inode::default() };
         }
         self.names = self.durable_names.clone();
         self.generation += 1;
@@ -315,10 +290,7 @@ impl Disk {
         self.generation += 1;
         for inode in self.inodes.values_mut() {
             let image = std::mem::take(&mut inode.image);
-            *inode = Inode {
-                image,
-                ..Inode::default()
-            };
+            *inode = Inode { image, ..Inode::default() };
         }
     }
 
@@ -326,13 +298,7 @@ impl Disk {
     pub(super) fn place(&mut self, name: &str, bytes: Vec<u8>) {
         let number = self.number();
         let image = Image::from_durable(bytes);
-        self.inodes.insert(
-            number,
-            Inode {
-                image,
-                ..Inode::default()
-            },
-        );
+        self.inodes.insert(number, Inode { image, ..Inode::default() });
         self.name_log.retain(|change| change.name != name);
         self.names.insert(name.to_owned(), number);
         self.durable_names.insert(name.to_owned(), number);
@@ -347,15 +313,10 @@ impl Disk {
 
     /// Hashes what would be left if every pending change were lost.
     pub(super) fn image_hash(&self) -> u64 {
-        self.durable_names
-            .iter()
-            .fold(FNV_OFFSET, |hash, (name, number)| {
-                let content = self
-                    .inodes
-                    .get(number)
-                    .map_or(&[][..], |inode| inode.image.durable());
-                fnv(fnv(hash, name.as_bytes()), content)
-            })
+        self.durable_names.iter().fold(FNV_OFFSET, |hash, (name, number)| {
+            let content = self.inodes.get(number).map_or(&[][..], |inode| inode.image.durable());
+            fnv(fnv(hash, name.as_bytes()), content)
+        })
     }
 
     pub(super) fn number(&mut self) -> u64 {

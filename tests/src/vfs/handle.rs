@@ -69,19 +69,12 @@ impl Handle {
             Verdict::Fail(fault) => return Err(fault.code(Call::Read)),
             Verdict::PowerLoss => return Err(disk.lose_power(Call::Read)),
         };
-        let live = disk
-            .inodes
-            .get(&self.inode)
-            .map_or(&[][..], |inode| inode.image.live());
+        let live = disk.inodes.get(&self.inode).map_or(&[][..], |inode| inode.image.live());
         let rest = live.get(offset..).unwrap_or_default();
         let given = wanted.min(rest.len());
         buffer[..given].copy_from_slice(&rest[..given]);
         buffer[given..].fill(0);
-        if given < buffer.len() {
-            Err(ffi::SQLITE_IOERR_SHORT_READ)
-        } else {
-            Ok(())
-        }
+        if given < buffer.len() { Err(ffi::SQLITE_IOERR_SHORT_READ) } else { Ok(()) }
     }
 
     pub(super) fn write(&self, bytes: &[u8], offset: usize) -> Result<(), c_int> {
@@ -93,10 +86,7 @@ impl Handle {
             Verdict::Fail(fault) => return Err(fault.code(Call::Write)),
         };
         disk.stats.bytes_written += written as u64;
-        let file = disk
-            .inodes
-            .get_mut(&self.inode)
-            .ok_or(ffi::SQLITE_IOERR_WRITE)?;
+        let file = disk.inodes.get_mut(&self.inode).ok_or(ffi::SQLITE_IOERR_WRITE)?;
         file.image.write(offset, &bytes[..written]);
         match verdict {
             Verdict::Pass => Ok(()),
@@ -111,10 +101,7 @@ impl Handle {
         if let Verdict::Fail(fault) = verdict {
             return Err(fault.code(Call::Truncate));
         }
-        let file = disk
-            .inodes
-            .get_mut(&self.inode)
-            .ok_or(ffi::SQLITE_IOERR_TRUNCATE)?;
+        let file = disk.inodes.get_mut(&self.inode).ok_or(ffi::SQLITE_IOERR_TRUNCATE)?;
         file.image.truncate(len);
         if verdict == Verdict::PowerLoss {
             return Err(disk.lose_power(Call::Truncate));
@@ -127,10 +114,8 @@ impl Handle {
         match disk.admit(Call::Sync, self.generation)? {
             Verdict::Pass => {}
             Verdict::Fail(Fault::FsyncForgets) => {
-                let forgotten = disk
-                    .inodes
-                    .get_mut(&self.inode)
-                    .map_or(0, |file| file.image.forget_pending());
+                let forgotten =
+                    disk.inodes.get_mut(&self.inode).map_or(0, |file| file.image.forget_pending());
                 disk.stats.dropped += forgotten;
                 return Err(ffi::SQLITE_IOERR_FSYNC);
             }
@@ -153,18 +138,13 @@ impl Handle {
     pub(super) fn size(&self) -> Result<usize, c_int> {
         let mut disk = lock(&self.disk);
         disk.admit_plain(Call::Size, self.generation)?;
-        Ok(disk
-            .inodes
-            .get(&self.inode)
-            .map_or(0, |file| file.image.live().len()))
+        Ok(disk.inodes.get(&self.inode).map_or(0, |file| file.image.live().len()))
     }
 
     pub(super) fn raise_lock(&self, level: c_int) -> c_int {
-        self.with_current(ffi::SQLITE_IOERR_LOCK, |disk| {
-            match disk.inodes.get_mut(&self.inode) {
-                Some(file) => file.locks.raise(self.number, level),
-                None => ffi::SQLITE_IOERR_LOCK,
-            }
+        self.with_current(ffi::SQLITE_IOERR_LOCK, |disk| match disk.inodes.get_mut(&self.inode) {
+            Some(file) => file.locks.raise(self.number, level),
+            None => ffi::SQLITE_IOERR_LOCK,
         })
     }
 
@@ -178,9 +158,7 @@ impl Handle {
 
     pub(super) fn is_reserved(&self) -> bool {
         self.with_current(false, |disk| {
-            disk.inodes
-                .get(&self.inode)
-                .is_some_and(|file| file.locks.is_reserved())
+            disk.inodes.get(&self.inode).is_some_and(|file| file.locks.is_reserved())
         })
     }
 
@@ -195,16 +173,10 @@ impl Handle {
         let link = match &self.shm {
             Some(link) => link,
             None => {
-                let file = disk
-                    .inodes
-                    .get_mut(&self.inode)
-                    .ok_or(ffi::SQLITE_IOERR_SHMOPEN)?;
+                let file = disk.inodes.get_mut(&self.inode).ok_or(ffi::SQLITE_IOERR_SHMOPEN)?;
                 let shm = file.shm.upgrade().unwrap_or_default();
                 file.shm = Arc::downgrade(&shm);
-                self.shm.insert(ShmLink {
-                    shm,
-                    held: HeldSlots::default(),
-                })
+                self.shm.insert(ShmLink { shm, held: HeldSlots::default() })
             }
         };
         Ok(link.shm.region(region, size, extend))
@@ -228,18 +200,13 @@ impl Handle {
     pub(super) fn unmap_shm(&mut self) {
         if let Some(mut link) = self.shm.take() {
             let all = ffi::SQLITE_SHM_NLOCK as usize;
-            link.shm
-                .change_slots(&mut link.held, 0, all, ffi::SQLITE_SHM_UNLOCK);
+            link.shm.change_slots(&mut link.held, 0, all, ffi::SQLITE_SHM_UNLOCK);
         }
     }
 
     fn with_current<R>(&self, stale: R, act: impl FnOnce(&mut Disk) -> R) -> R {
         let mut disk = lock(&self.disk);
-        if disk.generation == self.generation {
-            act(&mut disk)
-        } else {
-            stale
-        }
+        if disk.generation == self.generation { act(&mut disk) } else { stale }
     }
 }
 

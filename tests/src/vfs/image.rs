@@ -30,20 +30,13 @@ pub(super) struct Image {
 impl Image {
     /// Builds a file whose content is already on the disk.
     pub(super) fn from_durable(bytes: Vec<u8>) -> Self {
-        Self {
-            live: bytes.clone(),
-            durable: bytes,
-            pending: Vec::new(),
-        }
+        Self { live: bytes.clone(), durable: bytes, pending: Vec::new() }
     }
 
     /// Writes into the page cache.
     pub(super) fn write(&mut self, offset: usize, bytes: &[u8]) {
         overlay(&mut self.live, offset, bytes);
-        self.pending.push(Change::Write {
-            offset,
-            bytes: bytes.to_vec(),
-        });
+        self.pending.push(Change::Write { offset, bytes: bytes.to_vec() });
     }
 
     /// Changes the length in the page cache.

@@ -177,31 +177,16 @@ mod tests {
 
     #[test]
     fn an_exclusive_slot_shuts_out_the_others_until_it_is_given_back() {
-        let (mut table, mut one, mut two) = (
-            SlotTable::default(),
-            HeldSlots::default(),
-            HeldSlots::default(),
-        );
+        let (mut table, mut one, mut two) =
+            (SlotTable::default(), HeldSlots::default(), HeldSlots::default());
         let take = ffi::SQLITE_SHM_LOCK;
         let give = ffi::SQLITE_SHM_UNLOCK;
         let (exclusive, shared) = (ffi::SQLITE_SHM_EXCLUSIVE, ffi::SQLITE_SHM_SHARED);
-        assert_eq!(
-            table.change(&mut one, 1, 3, take | exclusive),
-            ffi::SQLITE_OK
-        );
-        assert_eq!(
-            table.change(&mut two, 3, 1, take | shared),
-            ffi::SQLITE_BUSY
-        );
-        assert_eq!(
-            table.change(&mut one, 1, 3, give | exclusive),
-            ffi::SQLITE_OK
-        );
+        assert_eq!(table.change(&mut one, 1, 3, take | exclusive), ffi::SQLITE_OK);
+        assert_eq!(table.change(&mut two, 3, 1, take | shared), ffi::SQLITE_BUSY);
+        assert_eq!(table.change(&mut one, 1, 3, give | exclusive), ffi::SQLITE_OK);
         assert_eq!(table.change(&mut two, 3, 1, take | shared), ffi::SQLITE_OK);
         assert_eq!(table.change(&mut one, 3, 1, take | shared), ffi::SQLITE_OK);
-        assert_eq!(
-            table.change(&mut two, 3, 1, take | exclusive),
-            ffi::SQLITE_BUSY
-        );
+        assert_eq!(table.change(&mut two, 3, 1, take | exclusive), ffi::SQLITE_BUSY);
     }
 }

@@ -78,11 +78,7 @@ impl FaultDisk {
         let name = format!("tuquan-cut-{}", COUNT.fetch_add(1, Ordering::Relaxed));
         let disk = Arc::new(Mutex::new(disk));
         let registration = Registration::new(&name, &disk).expect("SQLite takes another VFS");
-        Arc::new(Self {
-            name,
-            disk,
-            _registration: registration,
-        })
+        Arc::new(Self { name, disk, _registration: registration })
     }
 
     /// Loses power now and comes back: old handles fail from here on, new ones open what survived.
@@ -103,11 +99,7 @@ impl FaultDisk {
     pub fn cut_at(&self, n: u64, seed: u64, mode: CutMode) {
         let mut disk = self.lock();
         disk.last_cut = None;
-        disk.armed_cut = Some(ArmedCut {
-            seed,
-            mode,
-            skip: n.saturating_sub(1),
-        });
+        disk.armed_cut = Some(ArmedCut { seed, mode, skip: n.saturating_sub(1) });
     }
 
     /// Switches the disk on again and disarms cuts and faults. Returns the report of the cut set
@@ -129,11 +121,7 @@ impl FaultDisk {
     /// Fails the `n`-th call from now that the fault applies to (1 is the next such call).
     pub fn fail_nth(&self, n: u64, fault: Fault, permanence: Permanence) {
         let skip = n.saturating_sub(1);
-        self.lock().armed_fault = Some(ArmedFault {
-            fault,
-            permanence,
-            skip,
-        });
+        self.lock().armed_fault = Some(ArmedFault { fault, permanence, skip });
     }
 
     /// Disarms the fault. A permanent one ends, one that has not happened does not come.
@@ -155,8 +143,7 @@ impl FaultDisk {
         };
         let changed = std::cell::Cell::new(false);
         if let Some(file) = disk.inodes.get_mut(&number) {
-            file.image
-                .edit(|image| changed.set(damage.apply(image, page_size)));
+            file.image.edit(|image| changed.set(damage.apply(image, page_size)));
         }
         changed.get()
     }
@@ -183,9 +170,7 @@ impl FaultDisk {
     pub fn file(&self, path: &str) -> Option<Vec<u8>> {
         let disk = self.lock();
         let number = disk.names.get(path)?;
-        disk.inodes
-            .get(number)
-            .map(|file| file.image.live().to_vec())
+        disk.inodes.get(number).map(|file| file.image.live().to_vec())
     }
 
     /// Returns the names of the files on the disk.

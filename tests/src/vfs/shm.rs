@@ -29,9 +29,7 @@ impl Shm {
         while extend && regions.len() <= index {
             regions.push((0..size.div_ceil(8)).map(|_| AtomicU64::new(0)).collect());
         }
-        regions
-            .get(index)
-            .map(|region| region.as_ptr().cast_mut().cast())
+        regions.get(index).map(|region| region.as_ptr().cast_mut().cast())
     }
 
     /// Takes or gives back lock slots and returns an SQLite result code.

@@ -32,9 +32,7 @@ fn live_through_ten_cuts(base: &Base, seed: u64, durability: Durability) -> u64 
             phone.disk.cut_with(cut_seed, mode);
         }
         drop(store);
-        let store = phone
-            .open()
-            .unwrap_or_else(|error| panic!("{place}: {error}"));
+        let store = phone.open().unwrap_or_else(|error| panic!("{place}: {error}"));
         match phone.examine(&store, &place) {
             Found::Whole => {}
             Found::Lost if durability == Durability::Full => {
@@ -54,9 +52,7 @@ fn live_through_ten_cuts(base: &Base, seed: u64, durability: Durability) -> u64 
 
 #[test]
 fn three_hundred_cuts_lose_nothing_that_was_acknowledged() {
-    let wanted = std::env::var("TUQUAN_DOOR_CUTS")
-        .ok()
-        .and_then(|cuts| cuts.parse().ok());
+    let wanted = std::env::var("TUQUAN_DOOR_CUTS").ok().and_then(|cuts| cuts.parse().ok());
     let disks = wanted.unwrap_or(300_u64).div_ceil(CUTS_PER_DISK);
     std::thread::scope(|scope| {
         for lane in 0..2 {
@@ -74,8 +70,7 @@ fn three_hundred_cuts_lose_nothing_that_was_acknowledged() {
 #[test]
 fn without_a_sync_at_each_commit_the_same_cuts_lose_entries() {
     let base = Base::new();
-    let losses: u64 = (0..12)
-        .map(|seed| live_through_ten_cuts(&base, seed, Durability::Normal))
-        .sum();
+    let losses: u64 =
+        (0..12).map(|seed| live_through_ten_cuts(&base, seed, Durability::Normal)).sum();
     assert!(losses > 3, "only {losses} losses: the cuts do not bite");
 }

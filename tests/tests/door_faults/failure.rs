@@ -27,10 +27,7 @@ fn script(phone: &mut Phone<'_>, place: &str) -> Vec<Kind> {
             match store.apply(request(phone.rng.next_u64()), &incident("Sau khi hỏng")) {
                 Ok(applied) => {
                     let entry = applied.entry.expect("written");
-                    assert!(
-                        entry.seq >= phone.own_next,
-                        "{place}: a sequence number twice"
-                    );
+                    assert!(entry.seq >= phone.own_next, "{place}: a sequence number twice");
                     phone.own_next = entry.seq + 1;
                 }
                 Err(error) => panic!("{place}: still {error} after the storage was mended"),
@@ -53,20 +50,9 @@ fn fail_every_call(base: &Base, fault: Fault, permanence: Permanence, step: u64)
         } else {
             phone.disk.cut(n);
         }
-        let expected = [
-            Kind::Io,
-            Kind::Full,
-            Kind::DbPage,
-            Kind::NotFound,
-            Kind::Busy,
-        ];
-        assert!(
-            kinds.iter().all(|kind| expected.contains(kind)),
-            "{place}: {kinds:?}"
-        );
-        let store = phone
-            .open()
-            .unwrap_or_else(|error| panic!("{place}: {error}"));
+        let expected = [Kind::Io, Kind::Full, Kind::DbPage, Kind::NotFound, Kind::Busy];
+        assert!(kinds.iter().all(|kind| expected.contains(kind)), "{place}: {kinds:?}");
+        let store = phone.open().unwrap_or_else(|error| panic!("{place}: {error}"));
         match phone.examine(&store, &place) {
             Found::Whole => {}
             Found::Lost => panic!("{place}: an acknowledged entry is gone"),
@@ -107,9 +93,7 @@ fn a_full_disk_says_full_and_nothing_was_saved() {
         phone.step(&store).expect("a step");
         let before = vector(&store).expect("vector");
         let (tap, hash) = (request(n), store.view_hash().expect("hash"));
-        phone
-            .disk
-            .fail_nth(1 + n % 9, Fault::Full, Permanence::Permanent);
+        phone.disk.fail_nth(1 + n % 9, Fault::Full, Permanence::Permanent);
         let outcome = store.apply(tap, &incident("Đầy bộ nhớ"));
         phone.disk.heal();
         let Err(error) = outcome else { continue };
@@ -117,9 +101,7 @@ fn a_full_disk_says_full_and_nothing_was_saved() {
         full += 1;
         assert_eq!(vector(&store).expect("vector"), before);
         assert_eq!(store.view_hash().expect("hash"), hash);
-        let again = store
-            .apply(tap, &incident("Đầy bộ nhớ"))
-            .expect("saved now");
+        let again = store.apply(tap, &incident("Đầy bộ nhớ")).expect("saved now");
         assert!(store.get(&again.record).expect("read").is_some());
     }
     assert!(full > 10, "only {full}");

@@ -48,31 +48,18 @@ impl Base {
                 Some(record) if number % 3 == 2 => transition(*record, "acknowledged"),
                 _ => incident(&format!("Vụ của đồng đội {number}")),
             };
-            known.push(
-                colleague
-                    .apply(request(number), &command)
-                    .expect("written")
-                    .record,
-            );
+            known.push(colleague.apply(request(number), &command).expect("written").record);
             if number % 3 == 2 {
                 bundle.extend(packs(&colleague, &sent).expect("packed"));
                 sent = vector(&colleague).expect("vector");
             }
         }
         let log = colleague.device().expect("device").log.expect("a log");
-        founder
-            .apply(request(999), &incident("Trước khi hỏng"))
-            .expect("written");
+        founder.apply(request(999), &incident("Trước khi hỏng")).expect("written");
         founder.pause().expect("paused");
         drop(founder);
         disk.cut(0);
-        Self {
-            folder,
-            disk,
-            packs: bundle,
-            colleague: log,
-            own_next: 2,
-        }
+        Self { folder, disk, packs: bundle, colleague: log, own_next: 2 }
     }
 
     /// Returns a phone like this one, on a disk of its own.
@@ -164,11 +151,7 @@ impl Phone<'_> {
 
     fn many(&mut self, store: &Tuquan) -> Result<()> {
         let commands: Vec<Command> = (0..20).map(|_| self.command()).collect();
-        for applied in store
-            .apply_many(&commands, &mut |_| {})?
-            .into_iter()
-            .flatten()
-        {
+        for applied in store.apply_many(&commands, &mut |_| {})?.into_iter().flatten() {
             if let Some(entry) = applied.entry {
                 self.own_next = self.own_next.max(entry.seq + 1);
                 self.records.push(applied.record);
@@ -180,11 +163,7 @@ impl Phone<'_> {
     /// Takes in the colleague's next pack, or one of before once more.
     fn take_in(&mut self, store: &Tuquan) -> Result<()> {
         let again = self.rng.next_u32().is_multiple_of(4) || self.taken == self.base.packs.len();
-        let at = if again {
-            self.rng.next_u32() as usize % (self.taken + 1)
-        } else {
-            self.taken
-        };
+        let at = if again { self.rng.next_u32() as usize % (self.taken + 1) } else { self.taken };
         if let Some(pack) = self.base.packs.get(at) {
             store.bulk(|replica| replica.ingest(pack))?;
             self.taken = self.taken.max(at + 1);
@@ -200,16 +179,10 @@ impl Phone<'_> {
         let own = store.device().expect("a device").log.expect("a log");
         let whole = next(&own) >= self.own_next
             && next(&self.base.colleague) >= self.expected()
-            && self
-                .records
-                .iter()
-                .all(|record| store.get(record).expect("read").is_some());
+            && self.records.iter().all(|record| store.get(record).expect("read").is_some());
         let entries = verify(store).unwrap_or_else(|error| panic!("{place}: {error}"));
         let counted: u64 = vector.entries.iter().map(|entry| entry.next).sum();
-        assert_eq!(
-            entries, counted,
-            "{place}: the chain has fewer entries than it says"
-        );
+        assert_eq!(entries, counted, "{place}: the chain has fewer entries than it says");
         let checked = store.doctor(&mut |_, _| {}).expect("checked");
         assert!(checked.pages_ok && checked.views_ok, "{place}: {checked:?}");
         self.own_next = next(&own);
@@ -218,32 +191,19 @@ impl Phone<'_> {
 
     fn expected(&self) -> u64 {
         // The first pack opens the log too.
-        if self.taken == 0 {
-            0
-        } else {
-            self.taken as u64 * 3 + 1
-        }
+        if self.taken == 0 { 0 } else { self.taken as u64 * 3 + 1 }
     }
 
     /// Brings all that is left to a phone that has nothing, and compares the views.
     pub(crate) fn compare_with_a_newcomer(&self, store: &Tuquan) {
         let all = packs(store, &Vector::default()).expect("packed");
         let (folder, disk) = (Folder::new("newcomer"), FaultDisk::new(5));
-        let newcomer = open(
-            location(folder.path(), Some(disk.vfs_name())),
-            77,
-            &self.clock,
-        )
-        .expect("opened");
+        let newcomer =
+            open(location(folder.path(), Some(disk.vfs_name())), 77, &self.clock).expect("opened");
         join(store, &newcomer, Role::R1).expect("joined");
         for pack in all {
-            newcomer
-                .bulk(|replica| replica.ingest(&pack))
-                .expect("taken in");
+            newcomer.bulk(|replica| replica.ingest(&pack)).expect("taken in");
         }
-        assert_eq!(
-            newcomer.view_hash().expect("hash"),
-            store.view_hash().expect("hash")
-        );
+        assert_eq!(newcomer.view_hash().expect("hash"), store.view_hash().expect("hash"));
     }
 }

@@ -10,12 +10,8 @@ const BANNED_NAMES: [&str; 10] = [
     "util", "utils", "utility", "helper", "helpers", "manager", "misc", "common", "shared", "stuff",
 ];
 /// Where unsafe code may stand, each with its reason at its `allow`.
-const UNSAFE_ALLOWED: [&str; 4] = [
-    "tests/src/vfs/",
-    "tests/size/",
-    "bindings/src/c/",
-    "bindings/src/c.rs",
-];
+const UNSAFE_ALLOWED: [&str; 4] =
+    ["tests/src/vfs/", "tests/size/", "bindings/src/c/", "bindings/src/c.rs"];
 /// What would tie the core to one machine, one moment or one runtime.
 const CORE_BANNED: [&str; 12] = [
     "println",
@@ -46,16 +42,11 @@ fn product(file: &File) -> String {
 
 fn each(file: &File, code: &str, words: &[&str], why: &str) -> Vec<String> {
     let at = |word: &&str| -> Vec<(usize, String)> {
-        scan::words(code, word)
-            .map(|at| (scan::line(code, at), (*word).to_owned()))
-            .collect()
+        scan::words(code, word).map(|at| (scan::line(code, at), (*word).to_owned())).collect()
     };
     let mut found: Vec<_> = words.iter().flat_map(at).collect();
     found.sort();
-    found
-        .iter()
-        .map(|(line, word)| finding(file, *line, &format!("`{word}`: {why}")))
-        .collect()
+    found.iter().map(|(line, word)| finding(file, *line, &format!("`{word}`: {why}"))).collect()
 }
 
 pub(crate) fn long_file(file: &File) -> Vec<String> {
@@ -125,13 +116,7 @@ pub(crate) fn banned_name(file: &File) -> Vec<String> {
     BANNED_NAMES
         .iter()
         .filter(|name| in_path(name) || declared(name))
-        .map(|name| {
-            finding(
-                file,
-                1,
-                &format!("`{name}` says nothing: name what is in it"),
-            )
-        })
+        .map(|name| finding(file, 1, &format!("`{name}` says nothing: name what is in it")))
         .collect()
 }
 
@@ -156,13 +141,7 @@ pub(crate) fn unfinished(file: &File) -> Vec<String> {
 pub(crate) fn unwraps(file: &File) -> Vec<String> {
     let code = product(file);
     code.match_indices(".unwrap()")
-        .map(|(at, _)| {
-            finding(
-                file,
-                scan::line(&code, at),
-                "`unwrap`: say what cannot fail",
-            )
-        })
+        .map(|(at, _)| finding(file, scan::line(&code, at), "`unwrap`: say what cannot fail"))
         .collect()
 }
 
@@ -175,18 +154,10 @@ pub(crate) fn core_reaches_out(file: &File) -> Vec<String> {
 }
 
 pub(crate) fn unsafe_code(file: &File) -> Vec<String> {
-    if UNSAFE_ALLOWED
-        .iter()
-        .any(|path| file.path.starts_with(path))
-    {
+    if UNSAFE_ALLOWED.iter().any(|path| file.path.starts_with(path)) {
         return Vec::new();
     }
-    each(
-        file,
-        &scan::code(&file.text),
-        &["unsafe"],
-        "not allowed here",
-    )
+    each(file, &scan::code(&file.text), &["unsafe"], "not allowed here")
 }
 
 #[cfg(test)]
@@ -207,10 +178,7 @@ mod tests {
         assert_eq!(bad("core/src/a.rs", &function(67), long_functions), 0);
         let test = format!("#[cfg(test)]\nmod tests {{\n{}}}\n", function(80));
         assert_eq!(bad("core/src/a.rs", &test, long_functions), 0);
-        let pointer = format!(
-            "struct A {{ b: fn(u8) -> u8 }}\nimpl A {{\n{}}}\n",
-            lines(90)
-        );
+        let pointer = format!("struct A {{ b: fn(u8) -> u8 }}\nimpl A {{\n{}}}\n", lines(90));
         assert_eq!(bad("core/src/a.rs", &pointer, long_functions), 0);
     }
 
@@ -238,10 +206,7 @@ mod tests {
         let text = "fn a() { b.unwrap(); }\n#[cfg(test)]\nmod tests { fn c() { d.unwrap() } }";
         assert_eq!(bad("cli/src/a.rs", text, unwraps), 1);
         assert_eq!(bad("cli/src/tests.rs", text, unwraps), 0);
-        assert_eq!(
-            bad("cli/src/a.rs", "fn a() { b.unwrap_or(1); }", unwraps),
-            0
-        );
+        assert_eq!(bad("cli/src/a.rs", "fn a() { b.unwrap_or(1); }", unwraps), 0);
     }
 
     #[test]

@@ -12,9 +12,7 @@ const TABLE: &str = "## Folders";
 type Forbidden = BTreeMap<String, Vec<String>>;
 
 pub(crate) fn forbidden(tree: &Tree) -> Vec<String> {
-    let document = tree
-        .get("docs/architecture.md")
-        .expect("docs/architecture.md");
+    let document = tree.get("docs/architecture.md").expect("docs/architecture.md");
     let table = table(&document.text);
     assert!(table.len() > 4, "the table of folders was not found");
     let manifests = tree.files.iter().filter(|file| {
@@ -92,14 +90,8 @@ mod tests {
     fn forbidden_dependencies_are_caught() {
         assert_eq!(findings("[dependencies]\ntokio = \"1\"\n"), 1);
         assert_eq!(findings("[dependencies]\na = { package = \"tokio\" }\n"), 1);
-        assert_eq!(
-            findings("[target.'cfg(unix)'.dependencies]\ntokio = \"1\"\n"),
-            1
-        );
-        assert_eq!(
-            findings("[build-dependencies]\ntokio.workspace = true\n"),
-            1
-        );
+        assert_eq!(findings("[target.'cfg(unix)'.dependencies]\ntokio = \"1\"\n"), 1);
+        assert_eq!(findings("[build-dependencies]\ntokio.workspace = true\n"), 1);
         assert_eq!(findings("[dependencies]\nuniffi = \"1\"\n"), 1);
         assert_eq!(findings("[dependencies.uniffi]\noptional = true\n"), 0);
         assert_eq!(findings("[dev-dependencies]\ntokio = \"1\"\n"), 0);

@@ -19,12 +19,7 @@ use tree::Tree;
 
 /// Fails with every finding at once.
 fn none(findings: Vec<String>) {
-    assert!(
-        findings.is_empty(),
-        "{} findings:\n{}",
-        findings.len(),
-        findings.join("\n")
-    );
+    assert!(findings.is_empty(), "{} findings:\n{}", findings.len(), findings.join("\n"));
 }
 
 fn every_source(rule: fn(&tree::File) -> Vec<String>) {

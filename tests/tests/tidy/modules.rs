@@ -9,18 +9,13 @@ use crate::tree::{File, Tree};
 const LIST: &str = "## The one order of the core's modules";
 
 pub(crate) fn out_of_order(tree: &Tree) -> Vec<String> {
-    let document = tree
-        .get("docs/architecture.md")
-        .expect("docs/architecture.md");
+    let document = tree.get("docs/architecture.md").expect("docs/architecture.md");
     let order = order(&document.text);
     assert!(order.len() > 10, "the list of modules was not found");
     let files: Vec<&File> = tree.rust().filter(|file| file.is_core()).collect();
     let known = root_names(&files);
-    let present: BTreeSet<&str> = files
-        .iter()
-        .map(|file| module(file))
-        .filter(|module| *module != "lib")
-        .collect();
+    let present: BTreeSet<&str> =
+        files.iter().map(|file| module(file)).filter(|module| *module != "lib").collect();
     let mut found = Vec::new();
     for name in &present {
         if !order.iter().any(|known| known == name) {
@@ -30,9 +25,7 @@ pub(crate) fn out_of_order(tree: &Tree) -> Vec<String> {
     for name in &order {
         let planned = document.text.contains(&format!("`{name}`, planned"));
         if !present.contains(name.as_str()) && !planned {
-            found.push(format!(
-                "docs/architecture.md lists `{name}`, which is gone"
-            ));
+            found.push(format!("docs/architecture.md lists `{name}`, which is gone"));
         }
     }
     found.extend(files.iter().flat_map(|file| check(&order, &known, file)));
@@ -64,11 +57,7 @@ fn root_names(files: &[&File]) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for file in files {
         let code = scan::code(&file.text);
-        let handed_on = if module(file) == "lib" {
-            "pub use "
-        } else {
-            "macro_rules! "
-        };
+        let handed_on = if module(file) == "lib" { "pub use " } else { "macro_rules! " };
         for marker in ["macro_rules! ", handed_on] {
             for (at, marker) in code.match_indices(marker) {
                 let name = code[at + marker.len()..].split(|c: char| !scan::is_word(c));
@@ -96,10 +85,7 @@ fn check(order: &[String], known: &BTreeSet<String>, file: &File) -> Vec<String>
             None => "is in no list",
         };
         let line = scan::line(code, at);
-        found.push(format!(
-            "{}:{line}: {own} uses `{name}`, which {why}",
-            file.path
-        ));
+        found.push(format!("{}:{line}: {own} uses `{name}`, which {why}", file.path));
     }
     found
 }
@@ -164,39 +150,18 @@ mod tests {
     #[test]
     fn imports_against_the_order_are_caught() {
         assert_eq!(findings("core/src/log/entry.rs", "use crate::door::A;"), 1);
-        assert_eq!(
-            findings("core/src/log/entry.rs", "fn a() { crate::door::b() }"),
-            1
-        );
-        assert_eq!(
-            findings("core/src/ids.rs", "use crate::{ids, log::{a, b}, door};"),
-            2
-        );
+        assert_eq!(findings("core/src/log/entry.rs", "fn a() { crate::door::b() }"), 1);
+        assert_eq!(findings("core/src/ids.rs", "use crate::{ids, log::{a, b}, door};"), 2);
         assert_eq!(findings("core/src/ids.rs", "use super::log;"), 1);
         assert_eq!(findings("core/src/log/mod.rs", "use super::door;"), 1);
-        assert_eq!(
-            findings("core/src/log/entry.rs", "use super::super::door;"),
-            1
-        );
-        assert_eq!(
-            findings("core/src/log/entry.rs", "use crate::unheard_of;"),
-            1
-        );
+        assert_eq!(findings("core/src/log/entry.rs", "use super::super::door;"), 1);
+        assert_eq!(findings("core/src/log/entry.rs", "use crate::unheard_of;"), 1);
     }
 
     #[test]
     fn imports_in_order_pass() {
-        assert_eq!(
-            findings("core/src/door/mod.rs", "use crate::{ids, log::{a, b}};"),
-            0
-        );
-        assert_eq!(
-            findings(
-                "core/src/log/entry.rs",
-                "use super::item; use crate::log::b;"
-            ),
-            0
-        );
+        assert_eq!(findings("core/src/door/mod.rs", "use crate::{ids, log::{a, b}};"), 0);
+        assert_eq!(findings("core/src/log/entry.rs", "use super::item; use crate::log::b;"), 0);
         assert_eq!(findings("core/src/log/entry.rs", "crate::record! { }"), 0);
         assert_eq!(findings("core/src/log/entry.rs", "$crate::serde::A"), 0);
         let test = "#[cfg(test)]\nmod tests { use crate::door::A; }";

@@ -34,9 +34,7 @@ fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
 }
 
 fn titles(file: &File) -> Vec<String> {
-    let count = lines(&file.text)
-        .filter(|(_, line)| line.starts_with("# "))
-        .count();
+    let count = lines(&file.text).filter(|(_, line)| line.starts_with("# ")).count();
     if count == 1 {
         return Vec::new();
     }

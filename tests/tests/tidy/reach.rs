@@ -42,8 +42,7 @@ fn is_declared(files: &[&File], file: &File) -> bool {
     let declares = |other: &&&File| {
         let code = scan::code(&other.text);
         let line = format!("mod {stem};");
-        code.match_indices(&line)
-            .any(|(at, _)| !code[..at].ends_with(scan::is_word))
+        code.match_indices(&line).any(|(at, _)| !code[..at].ends_with(scan::is_word))
     };
     let by_path = format!("/{name}\"]");
     let is_parent = |other: &&&File| {
@@ -78,12 +77,5 @@ fn forgotten_files_are_caught() {
         .filter(|file| !is_target(&file.path) && !is_declared(&files, file))
         .map(|file| file.path.as_str())
         .collect();
-    assert_eq!(
-        lost,
-        [
-            "core/src/c.rs",
-            "core/src/b/lost.rs",
-            "core/tests/two/four.rs"
-        ]
-    );
+    assert_eq!(lost, ["core/src/c.rs", "core/src/b/lost.rs", "core/tests/two/four.rs"]);
 }

@@ -13,20 +13,14 @@ pub(crate) struct File {
 
 impl File {
     pub(crate) fn new(path: &str, text: &str) -> Self {
-        Self {
-            path: path.to_owned(),
-            text: text.to_owned(),
-        }
+        Self { path: path.to_owned(), text: text.to_owned() }
     }
 
     /// Tells whether the file holds tests, or is there for tests alone.
     pub(crate) fn is_test(&self) -> bool {
-        self.path.split('/').any(|part| {
-            matches!(
-                part,
-                "tests" | "tests.rs" | "benches" | "fuzz_targets" | "fuzz"
-            )
-        })
+        self.path
+            .split('/')
+            .any(|part| matches!(part, "tests" | "tests.rs" | "benches" | "fuzz_targets" | "fuzz"))
     }
 
     pub(crate) fn is_core(&self) -> bool {
@@ -51,10 +45,7 @@ impl Tree {
     pub(crate) fn read() -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let ignored = fs::read_to_string(root.join(".gitignore")).unwrap_or_default();
-        let mut tree = Self {
-            root: root.to_owned(),
-            files: Vec::new(),
-        };
+        let mut tree = Self { root: root.to_owned(), files: Vec::new() };
         tree.walk(root, &ignored);
         tree.files.sort_by(|a, b| a.path.cmp(&b.path));
         assert!(tree.files.len() > 50, "the checkout was not found");

@@ -57,10 +57,7 @@ fn tally(setup: Setup, sync_mode: SyncMode, mode: CutMode, cuts: u64) -> Tally {
 
 #[test]
 fn wal_with_synchronous_normal_loses_rows_but_stays_sound() {
-    let setup = Setup {
-        synchronous: "NORMAL",
-        ..STORE
-    };
+    let setup = Setup { synchronous: "NORMAL", ..STORE };
     let tally = tally(setup, SyncMode::Honest, CutMode::Reordered, 200);
     assert!(tally.lost > 0, "{tally:?}");
     assert_eq!(tally.corrupt, 0, "{tally:?}");
@@ -68,32 +65,21 @@ fn wal_with_synchronous_normal_loses_rows_but_stays_sound() {
 
 #[test]
 fn wal_with_synchronous_off_breaks() {
-    let setup = Setup {
-        synchronous: "OFF",
-        ..STORE
-    };
+    let setup = Setup { synchronous: "OFF", ..STORE };
     let tally = tally(setup, SyncMode::Honest, CutMode::Reordered, 200);
     assert!(tally.lost > 0 && tally.corrupt > 0, "{tally:?}");
 }
 
 #[test]
 fn rollback_journal_with_synchronous_off_breaks() {
-    let setup = Setup {
-        synchronous: "OFF",
-        journal_mode: "DELETE",
-        ..STORE
-    };
+    let setup = Setup { synchronous: "OFF", journal_mode: "DELETE", ..STORE };
     let tally = tally(setup, SyncMode::Honest, CutMode::Reordered, 200);
     assert!(tally.corrupt > 0, "{tally:?}");
 }
 
 #[test]
 fn rollback_journal_needs_extra_to_keep_the_last_row() {
-    let setup = |synchronous| Setup {
-        synchronous,
-        journal_mode: "DELETE",
-        ..STORE
-    };
+    let setup = |synchronous| Setup { synchronous, journal_mode: "DELETE", ..STORE };
     let full = tally(setup("FULL"), SyncMode::Honest, CutMode::Reordered, 200);
     assert!(full.lost > 0 && full.corrupt == 0, "{full:?}");
     let extra = tally(setup("EXTRA"), SyncMode::Honest, CutMode::Reordered, 200);
@@ -109,10 +95,7 @@ fn a_disk_that_lies_about_syncs_loses_rows() {
 /// Even with FULL: the next commit tears the block that holds the end of the last one.
 #[test]
 fn a_disk_without_powersafe_overwrite_loses_rows_of_a_well_synced_store() {
-    let setup = Setup {
-        key: KEY_AND_SALT,
-        ..STORE
-    };
+    let setup = Setup { key: KEY_AND_SALT, ..STORE };
     let tally = tally(setup, SyncMode::Honest, CutMode::Neighbour, 200);
     assert!(tally.lost > 0, "{tally:?}");
 }
@@ -125,10 +108,7 @@ fn noise_in_the_salt_locks_out_a_key_without_salt() {
     assert!(without.corrupt > 0 && without.lost == 0, "{without:?}");
     let reasons: Vec<_> = without.reasons.into_iter().collect();
     assert_eq!(reasons, ["file is not a database"]);
-    let with = Setup {
-        key: KEY_AND_SALT,
-        ..STORE
-    };
+    let with = Setup { key: KEY_AND_SALT, ..STORE };
     let with = tally(with, SyncMode::Honest, CutMode::Noise, 600);
     assert_eq!((with.lost, with.corrupt), (0, 0), "{with:?}");
 }

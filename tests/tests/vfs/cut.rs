@@ -51,17 +51,11 @@ fn live_through_ten_cuts(setup: Setup, seed: u64, mode: CutMode) -> Stats {
 /// The number of cuts is 2,000 unless `TUQUAN_CUTS` says otherwise.
 #[test]
 fn two_thousand_cuts_lose_no_acknowledged_row() {
-    let wanted = std::env::var("TUQUAN_CUTS")
-        .ok()
-        .and_then(|cuts| cuts.parse().ok());
+    let wanted = std::env::var("TUQUAN_CUTS").ok().and_then(|cuts| cuts.parse().ok());
     let disks = wanted.unwrap_or(2_000_u64).div_ceil(CUTS_PER_DISK);
     let (mut cuts, mut dropped, mut torn) = (0, 0, 0);
     for seed in 0..disks {
-        let mode = if seed % 4 == 0 {
-            CutMode::Ordered
-        } else {
-            CutMode::Reordered
-        };
+        let mode = if seed % 4 == 0 { CutMode::Ordered } else { CutMode::Reordered };
         let stats = live_through_ten_cuts(STORE, seed, mode);
         cuts += stats.cuts;
         dropped += stats.dropped;
@@ -69,10 +63,7 @@ fn two_thousand_cuts_lose_no_acknowledged_row() {
     }
     println!("{cuts} cuts: {dropped} writes dropped, {torn} torn");
     assert_eq!(cuts, disks * CUTS_PER_DISK);
-    assert!(
-        dropped > cuts / 2 && torn > cuts / 4,
-        "idle cuts: {dropped} dropped, {torn} torn"
-    );
+    assert!(dropped > cuts / 2 && torn > cuts / 4, "idle cuts: {dropped} dropped, {torn} torn");
 }
 
 #[test]
@@ -106,14 +97,7 @@ fn a_cut_at_every_single_call_loses_no_acknowledged_row() {
 #[test]
 fn noise_in_unsynced_sectors_is_survived_when_the_salt_is_part_of_the_key() {
     for seed in 0..60 {
-        live_through_ten_cuts(
-            Setup {
-                key: KEY_AND_SALT,
-                ..STORE
-            },
-            seed,
-            CutMode::Noise,
-        );
+        live_through_ten_cuts(Setup { key: KEY_AND_SALT, ..STORE }, seed, CutMode::Noise);
     }
 }
 
@@ -139,11 +123,7 @@ fn equal_seeds_leave_equal_images() {
     }
     images.sort_unstable();
     images.dedup();
-    assert!(
-        images.len() > 30,
-        "only {} different images from 50 seeds",
-        images.len()
-    );
+    assert!(images.len() > 30, "only {} different images from 50 seeds", images.len());
 }
 
 #[test]
@@ -155,13 +135,7 @@ fn two_runs_of_one_script_are_cut_alike_although_nonces_differ() {
             let _ = (1..=40).try_for_each(|id| insert(&conn, id));
         }
         let report = disk.reopen().expect("the script is longer than the cut");
-        (
-            report.plan_hash,
-            report.kept,
-            report.dropped,
-            report.torn,
-            disk.stats().bytes_written,
-        )
+        (report.plan_hash, report.kept, report.dropped, report.torn, disk.stats().bytes_written)
     };
     for seed in 0..20 {
         assert_eq!(run(seed), run(seed), "seed {seed}");

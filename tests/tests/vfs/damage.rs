@@ -17,28 +17,16 @@ fn every_damaged_page_is_detected() {
     let pages = base.file(PATH).unwrap().len() / PAGE_SIZE;
     for page in 0..pages {
         let damages = [
-            Damage::Flip {
-                page,
-                bit: page * 577,
-            },
-            Damage::Flip {
-                page,
-                bit: 4095 * 8,
-            },
+            Damage::Flip { page, bit: page * 577 },
+            Damage::Flip { page, bit: 4095 * 8 },
             Damage::Zero { page },
-            Damage::Swap {
-                first: page,
-                second: (page + 1) % pages,
-            },
+            Damage::Swap { first: page, second: (page + 1) % pages },
         ];
         for damage in damages {
             let disk = base.fork();
             assert!(disk.damage(PATH, PAGE_SIZE, damage));
             let outcome = examine(STORE, &disk);
-            assert!(
-                matches!(outcome, Outcome::Corrupt(_)),
-                "{damage:?}: {outcome:?}"
-            );
+            assert!(matches!(outcome, Outcome::Corrupt(_)), "{damage:?}: {outcome:?}");
         }
     }
     drop(conn);
@@ -63,9 +51,7 @@ fn an_older_copy_of_the_file_can_be_brought_back() {
 /// Reads one row with a fresh connection.
 fn read_body(disk: &FaultDisk, id: i64) -> Result<Vec<u8>> {
     let select = "SELECT body FROM entry WHERE id = ?1";
-    STORE
-        .open_bare(disk)?
-        .query_row(select, [id], |row| row.get(0))
+    STORE.open_bare(disk)?.query_row(select, [id], |row| row.get(0))
 }
 
 /// A query whose last page fetched is a damaged one gets zeros and no error: SQLCipher wipes the
@@ -88,19 +74,13 @@ fn a_damaged_overflow_page_is_read_as_zeros_without_an_error() {
                 Ok(bytes) if bytes == body(id) => {}
                 Ok(bytes) => {
                     silent += 1;
-                    assert!(
-                        id % 7 == 0 && bytes.ends_with(&[0; 1000]),
-                        "page {page}, row {id}"
-                    );
+                    assert!(id % 7 == 0 && bytes.ends_with(&[0; 1000]), "page {page}, row {id}");
                 }
                 Err(_) => refused += 1,
             }
         }
     }
-    assert!(
-        silent > 0 && refused > silent,
-        "{silent} rows wrong, {refused} refused"
-    );
+    assert!(silent > 0 && refused > silent, "{silent} rows wrong, {refused} refused");
 }
 
 /// The check reads the main file alone, where a cut may have torn a page in the middle of a
@@ -117,9 +97,7 @@ fn cipher_integrity_check_raises_false_alarms_before_a_checkpoint() {
         let conn = STORE.open_bare(&disk).unwrap();
         let check = |conn: &Connection| {
             let pragma = "PRAGMA cipher_integrity_check";
-            conn.query_row(pragma, (), |row| row.get::<_, String>(0))
-                .optional()
-                .unwrap()
+            conn.query_row(pragma, (), |row| row.get::<_, String>(0)).optional().unwrap()
         };
         false_alarms += u32::from(check(&conn).is_some());
         conn.query_row(CHECKPOINT, (), |_| Ok(())).unwrap();

@@ -38,10 +38,7 @@ fn fail_every_call(base: &FaultDisk, fault: Fault, permanence: Permanence) -> u6
         match examine(STORE, &disk) {
             Outcome::Rows(rows) => {
                 let attempted = (acknowledged + 1).min(ROWS_BEFORE + 6);
-                assert!(
-                    (acknowledged..=attempted).contains(&rows),
-                    "{place}: {rows} rows"
-                );
+                assert!((acknowledged..=attempted).contains(&rows), "{place}: {rows} rows");
             }
             Outcome::Corrupt(reason) => panic!("{place}: {reason}"),
         }
@@ -61,10 +58,7 @@ fn a_row_is_there_or_not_whichever_call_fails() {
     for fault in Fault::ALL {
         for permanence in [Permanence::Transient, Permanence::Permanent] {
             let calls = fail_every_call(&base, fault, permanence);
-            println!(
-                "{fault:?}, {permanence:?}: {} calls failed in turn",
-                calls - 1
-            );
+            println!("{fault:?}, {permanence:?}: {} calls failed in turn", calls - 1);
             assert!(calls > 1, "{fault:?} never came up");
         }
     }

@@ -15,9 +15,7 @@ fn readers_see_whole_growing_snapshots_while_a_writer_writes() {
     const ROWS: i64 = 300;
     let disk = FaultDisk::new(8);
     let writer = STORE.open(&disk).unwrap();
-    writer
-        .busy_timeout(std::time::Duration::from_secs(5))
-        .unwrap();
+    writer.busy_timeout(std::time::Duration::from_secs(5)).unwrap();
     let committed = AtomicI64::new(0);
     let is_done = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -27,10 +25,7 @@ fn readers_see_whole_growing_snapshots_while_a_writer_writes() {
                 let mut reads = 0;
                 while !is_done.load(Ordering::SeqCst) || reads < 10 {
                     let floor = committed.load(Ordering::SeqCst);
-                    assert!(
-                        read_snapshot(&reader) >= floor,
-                        "a committed row is not visible"
-                    );
+                    assert!(read_snapshot(&reader) >= floor, "a committed row is not visible");
                     reads += 1;
                 }
             });
@@ -49,14 +44,11 @@ fn readers_see_whole_growing_snapshots_while_a_writer_writes() {
 /// Reads count and newest row in one transaction, which must agree; returns the count.
 fn read_snapshot(reader: &Connection) -> i64 {
     let snapshot = reader.unchecked_transaction().unwrap();
-    let count: i64 = snapshot
-        .query_row("SELECT count(*) FROM entry", (), |r| r.get(0))
-        .unwrap();
+    let count: i64 = snapshot.query_row("SELECT count(*) FROM entry", (), |r| r.get(0)).unwrap();
     if count > 0 {
         let newest = "SELECT id, body FROM entry ORDER BY id DESC LIMIT 1";
-        let (id, bytes): (i64, Vec<u8>) = snapshot
-            .query_row(newest, (), |row| Ok((row.get(0)?, row.get(1)?)))
-            .unwrap();
+        let (id, bytes): (i64, Vec<u8>) =
+            snapshot.query_row(newest, (), |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
         assert_eq!((id, bytes), (count, body(count)));
     }
     count

@@ -22,12 +22,8 @@ pub(crate) const KEY_AND_SALT: &str = "2dd29ca851e7b56e4697b0e1f08507293d761a05c
      00112233445566778899aabbccddeeff";
 
 /// What the store uses.
-pub(crate) const STORE: Setup = Setup {
-    journal_mode: "WAL",
-    synchronous: "FULL",
-    checkpoint_pages: 12,
-    key: KEY,
-};
+pub(crate) const STORE: Setup =
+    Setup { journal_mode: "WAL", synchronous: "FULL", checkpoint_pages: 12, key: KEY };
 
 impl Setup {
     pub(crate) fn open(self, disk: &FaultDisk) -> Result<Connection> {
@@ -68,9 +64,7 @@ pub(crate) fn body(id: i64) -> Vec<u8> {
         3 => 3_000,
         rest => 20 + rest as usize * 60,
     };
-    (0..len)
-        .map(|at| (id.wrapping_mul(31) ^ at as i64) as u8)
-        .collect()
+    (0..len).map(|at| (id.wrapping_mul(31) ^ at as i64) as u8).collect()
 }
 
 /// What is left of the table after a fault.
@@ -102,9 +96,7 @@ pub(crate) fn examine(setup: Setup, disk: &FaultDisk) -> Outcome {
         // checkpoint is whole in the WAL, so without a checkpoint first it raises a false alarm.
         conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()))?;
         let complaint = conn
-            .query_row("PRAGMA cipher_integrity_check", (), |row| {
-                row.get::<_, String>(0)
-            })
+            .query_row("PRAGMA cipher_integrity_check", (), |row| row.get::<_, String>(0))
             .optional()?;
         Ok(complaint.map_or(Outcome::Rows(last), Outcome::Corrupt))
     }

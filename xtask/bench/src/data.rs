@@ -44,63 +44,34 @@ pub(crate) fn campus_rows() -> Vec<Vec<String>> {
         return rows;
     }
     let mut words = Words::new(1);
-    (0..11_000)
-        .map(|_| (0..10).map(|_| words.text(4)).collect())
-        .collect()
+    (0..11_000).map(|_| (0..10).map(|_| words.text(4)).collect()).collect()
 }
 
 /// Returns the campus log as events.
 pub(crate) fn campus() -> Source {
     let real = folder().is_some();
-    let events = campus_rows()
-        .iter()
-        .enumerate()
-        .map(|(number, row)| event(number, row))
-        .collect();
-    Source {
-        name: if real { "campus log" } else { "made up" },
-        events,
-    }
+    let events = campus_rows().iter().enumerate().map(|(number, row)| event(number, row)).collect();
+    Source { name: if real { "campus log" } else { "made up" }, events }
 }
 
 /// Returns `count` events: the dispatch log and then the campus log over and over, or made up.
 pub(crate) fn many(count: usize) -> Source {
     let path = folder().map(|folder| folder.join("montgomery_911_calls.csv.gz"));
     let mut rows = path.and_then(|path| read_csv(&path)).unwrap_or_default();
-    let name = if rows.is_empty() {
-        "made up"
-    } else {
-        "dispatch log"
-    };
+    let name = if rows.is_empty() { "made up" } else { "dispatch log" };
     rows.extend(campus_rows());
-    let events = (0..count)
-        .map(|number| event(number, &rows[number % rows.len()]))
-        .collect();
+    let events = (0..count).map(|number| event(number, &rows[number % rows.len()])).collect();
     Source { name, events }
 }
 
 fn event(number: usize, row: &[String]) -> Event {
     let mut longest: Vec<&String> = row.iter().collect();
     longest.sort_by_key(|text| std::cmp::Reverse(text.len()));
-    let summary = longest
-        .iter()
-        .take(2)
-        .map(|text| text.as_str())
-        .collect::<Vec<_>>()
-        .join(" ");
-    let hash: usize = row
-        .iter()
-        .flat_map(|text| text.bytes())
-        .map(usize::from)
-        .sum();
+    let summary = longest.iter().take(2).map(|text| text.as_str()).collect::<Vec<_>>().join(" ");
+    let hash: usize = row.iter().flat_map(|text| text.bytes()).map(usize::from).sum();
     Event {
         t_occ_ms: 1_700_000_000_000 + i64::try_from(number).unwrap_or_default() * 61_000,
-        category: [
-            Category::Theft,
-            Category::Noise,
-            Category::Hazard,
-            Category::Medical,
-        ][hash % 4],
+        category: [Category::Theft, Category::Noise, Category::Hazard, Category::Medical][hash % 4],
         place: hash % PLACES,
         summary,
         row_bytes: row.iter().map(|text| text.len() + 1).sum(),
@@ -127,23 +98,14 @@ struct Words {
 
 impl Words {
     fn new(seed: u64) -> Self {
-        Self {
-            rng: ChaCha8Rng::seed_from_u64(seed),
-        }
+        Self { rng: ChaCha8Rng::seed_from_u64(seed) }
     }
 
     fn text(&mut self, words: usize) -> String {
-        let syllables = [
-            "tro", "ma", "kha", "lin", "đo", "phu", "nga", "ben", "cua", "say",
-        ];
+        let syllables = ["tro", "ma", "kha", "lin", "đo", "phu", "nga", "ben", "cua", "say"];
         let word = |rng: &mut ChaCha8Rng| {
-            (0..2)
-                .map(|_| syllables[rng.next_u32() as usize % 10])
-                .collect::<String>()
+            (0..2).map(|_| syllables[rng.next_u32() as usize % 10]).collect::<String>()
         };
-        (0..words)
-            .map(|_| word(&mut self.rng))
-            .collect::<Vec<_>>()
-            .join(" ")
+        (0..words).map(|_| word(&mut self.rng)).collect::<Vec<_>>().join(" ")
     }
 }

@@ -35,10 +35,7 @@ pub(crate) fn sync(rows: &[Vec<String>], count: usize) -> Result<Floor> {
     let back = segment(&right, 1)?;
     take_in(&mut left, &back)?;
     let seconds = begin.elapsed().as_secs_f64();
-    Ok(Floor {
-        seconds,
-        bytes: (there.len() + back.len()) as u64,
-    })
+    Ok(Floor { seconds, bytes: (there.len() + back.len()) as u64 })
 }
 
 fn open(folder: &Path) -> Result<Connection> {
@@ -84,11 +81,7 @@ fn insert(connection: &Connection, side: usize, row: &str) -> Result<()> {
     let record = parsed["record"].as_i64();
     connection
         .prepare_cached("INSERT INTO log (side, record, row) VALUES (?, ?, ?)")?
-        .execute(params![
-            i64::try_from(side).unwrap_or_default(),
-            record,
-            row
-        ])?;
+        .execute(params![i64::try_from(side).unwrap_or_default(), record, row])?;
     Ok(())
 }
 

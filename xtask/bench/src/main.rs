@@ -45,13 +45,8 @@ const FULL: Scale = Scale {
     growth: &[10_000, 100_000, 1_000_000],
     repeats: 5,
 };
-const QUICK: Scale = Scale {
-    large: 20_000,
-    taps: 300,
-    job: 10_000,
-    growth: &[2_000, 20_000],
-    repeats: 1,
-};
+const QUICK: Scale =
+    Scale { large: 20_000, taps: 300, job: 10_000, growth: &[2_000, 20_000], repeats: 1 };
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -60,10 +55,7 @@ fn main() -> ExitCode {
         return pipes::child(&arguments[1..]);
     }
     let scale = if has("--quick") { QUICK } else { FULL };
-    let only = arguments
-        .iter()
-        .find(|argument| argument.starts_with(['S', 'W']))
-        .cloned();
+    let only = arguments.iter().find(|argument| argument.starts_with(['S', 'W'])).cloned();
     match measure(&scale, only.as_deref()) {
         Ok(rows) if has("--json") => {
             println!("{}", table::json(&rows));

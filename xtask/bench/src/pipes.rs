@@ -53,10 +53,7 @@ fn run(a: &[&str], a_dir: &Path, b: &[&str], b_dir: &Path) -> Result<Outcome> {
         let mut line = String::new();
         log.read_line(&mut line)?;
         if line.trim() != "ready" {
-            return Err(Error::new(
-                Kind::Io,
-                format!("a child of the bench said {line}"),
-            ));
+            return Err(Error::new(Kind::Io, format!("a child of the bench said {line}")));
         }
     }
     a_in.write_all(b"g")?;
@@ -68,10 +65,7 @@ fn run(a: &[&str], a_dir: &Path, b: &[&str], b_dir: &Path) -> Result<Outcome> {
     b_log.read_to_string(&mut b_says)?;
     let (left, right) = (left.wait()?, right.wait()?);
     if !left.success() || !right.success() {
-        return Err(Error::new(
-            Kind::Io,
-            format!("a child failed: {a_says} {b_says}"),
-        ));
+        return Err(Error::new(Kind::Io, format!("a child failed: {a_says} {b_says}")));
     }
     let a_to_b = there.join().map_err(|_| failed())?;
     let b_to_a = back.join().map_err(|_| failed())?;
@@ -79,10 +73,7 @@ fn run(a: &[&str], a_dir: &Path, b: &[&str], b_dir: &Path) -> Result<Outcome> {
     let (a, b) = (read(&a_says)?, read(&b_says)?);
     let number = |from: &Value, key: &str| from[key].as_u64().unwrap_or_default();
     Ok(Outcome {
-        seconds: a["seconds"]
-            .as_f64()
-            .unwrap_or(0.0)
-            .max(b["seconds"].as_f64().unwrap_or(0.0)),
+        seconds: a["seconds"].as_f64().unwrap_or(0.0).max(b["seconds"].as_f64().unwrap_or(0.0)),
         bytes: a_to_b + b_to_a,
         a_to_b,
         b_to_a,
@@ -168,11 +159,7 @@ fn replica(kind: &str, is_first: bool, folder: &Path) -> Result<Value> {
     }
     let begin = ready()?;
     let cpu_before = cpu_ms();
-    let side = if is_first {
-        Side::Initiator
-    } else {
-        Side::Responder
-    };
+    let side = if is_first { Side::Initiator } else { Side::Responder };
     // The joining phone speaks first: it is the one that wants something.
     let side = match (kind, side) {
         ("join", Side::Initiator) => Side::Responder,
@@ -222,14 +209,8 @@ fn read_frame(from: &mut impl Read) -> Result<Vec<u8>> {
 /// Returns the most memory that this process ever had resident, in KiB.
 fn peak_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmHWM:"))
-        .unwrap_or_default();
-    line.split_whitespace()
-        .nth(1)
-        .and_then(|kib| kib.parse().ok())
-        .unwrap_or_default()
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap_or_default();
+    line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).unwrap_or_default()
 }
 
 /// Returns the processor time of this process so far, in ms (to 10 ms).
@@ -237,8 +218,5 @@ fn cpu_ms() -> u64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let after_name = stat.rsplit(')').next().unwrap_or_default();
     let ticks = after_name.split_whitespace().skip(11).take(2);
-    ticks
-        .filter_map(|ticks| ticks.parse::<u64>().ok())
-        .sum::<u64>()
-        * 10
+    ticks.filter_map(|ticks| ticks.parse::<u64>().ok()).sum::<u64>() * 10
 }

@@ -48,10 +48,7 @@ pub(crate) struct Inserts<'c> {
 impl<'c> Inserts<'c> {
     /// Prepares them.
     pub(crate) fn new(connection: &'c Connection) -> Result<Self> {
-        Ok(Self {
-            row: connection.prepare(INSERT)?,
-            search: connection.prepare(SEARCH)?,
-        })
+        Ok(Self { row: connection.prepare(INSERT)?, search: connection.prepare(SEARCH)? })
     }
 
     /// Inserts one event as row `number`.

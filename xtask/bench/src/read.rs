@@ -86,12 +86,7 @@ fn at_large(times: &Times) -> Vec<Row> {
     vec![
         row("S5 open and first page of 50", 2.0, None, times.open),
         row("S6 filtered list", 1.5, Some(20.0), times.list),
-        row(
-            "S6 counts by building and week",
-            1.5,
-            Some(20.0),
-            times.counts,
-        ),
+        row("S6 counts by building and week", 1.5, Some(20.0), times.counts),
         row("S6 search trom cap", 1.5, Some(20.0), times.search),
     ]
 }
@@ -106,10 +101,7 @@ fn at(count: usize) -> Result<Times> {
     tuquan.found()?;
     let places = store::places(&tuquan)?;
     for part in source.events.chunks(50_000) {
-        let commands: Vec<_> = part
-            .iter()
-            .map(|event| store::command(event, &places))
-            .collect();
+        let commands: Vec<_> = part.iter().map(|event| store::command(event, &places)).collect();
         tuquan.apply_many(&commands, &mut |_| {})?;
     }
     tuquan.pause()?;
@@ -120,13 +112,7 @@ fn at(count: usize) -> Result<Times> {
     let list = paired(21, || list_ours(&tuquan), || list_raw(&connection))?;
     let counts = paired(9, || counts_ours(&tuquan), || counts_raw(&connection))?;
     let search = paired(21, || search_ours(&tuquan), || search_raw(&connection))?;
-    Ok(Times {
-        count,
-        open,
-        list,
-        counts,
-        search,
-    })
+    Ok(Times { count, open, list, counts, search })
 }
 
 /// Times two closures in turn; returns both medians in ms.
@@ -143,10 +129,7 @@ fn paired(
         let start = Instant::now();
         let raw_rows = limit()?;
         let second = start.elapsed().as_secs_f64() * 1e3;
-        assert_eq!(
-            ours_rows, raw_rows,
-            "both must give the same number of rows"
-        );
+        assert_eq!(ours_rows, raw_rows, "both must give the same number of rows");
         if run > 0 {
             a.push(first);
             b.push(second);
@@ -156,11 +139,7 @@ fn paired(
 }
 
 fn first_page() -> List {
-    List {
-        kind: "incident".into(),
-        limit: 50,
-        ..List::default()
-    }
+    List { kind: "incident".into(), limit: 50, ..List::default() }
 }
 
 fn open_ours(folder: &Path) -> Result<usize> {
@@ -175,13 +154,7 @@ fn open_raw(folder: &Path) -> Result<usize> {
 
 fn list_ours(tuquan: &Tuquan) -> Result<usize> {
     let filter = BTreeMap::from([("category".to_owned(), Plain::from(Category::Noise.token()))]);
-    Ok(tuquan
-        .list(&List {
-            filter,
-            ..first_page()
-        })?
-        .rows
-        .len())
+    Ok(tuquan.list(&List { filter, ..first_page() })?.rows.len())
 }
 
 fn list_raw(connection: &Connection) -> Result<usize> {
@@ -194,12 +167,7 @@ fn list_raw(connection: &Connection) -> Result<usize> {
 
 fn counts_ours(tuquan: &Tuquan) -> Result<usize> {
     let by = vec!["place".to_owned()];
-    let counts = Counts {
-        kind: "incident".into(),
-        by,
-        by_week: true,
-        ..Counts::default()
-    };
+    let counts = Counts { kind: "incident".into(), by, by_week: true, ..Counts::default() };
     Ok(tuquan.counts(&counts)?.len())
 }
 
@@ -213,11 +181,7 @@ fn counts_raw(connection: &Connection) -> Result<usize> {
 }
 
 fn search_ours(tuquan: &Tuquan) -> Result<usize> {
-    let search = Search {
-        text: "trom cap".into(),
-        kind: Some("incident".into()),
-        limit: 50,
-    };
+    let search = Search { text: "trom cap".into(), kind: Some("incident".into()), limit: 50 };
     Ok(tuquan.search(&search)?.len())
 }
 

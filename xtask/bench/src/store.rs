@@ -26,19 +26,14 @@ struct SystemClock;
 
 impl Clock for SystemClock {
     fn now_ms(&self) -> i64 {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
     }
 }
 
 /// Returns an environment whose randomness comes from a seed.
 pub(crate) fn env(seed: u64) -> Env {
-    Env {
-        clock: Box::new(SystemClock),
-        rng: Box::new(ChaCha8Rng::seed_from_u64(seed)),
-    }
+    Env { clock: Box::new(SystemClock), rng: Box::new(ChaCha8Rng::seed_from_u64(seed)) }
 }
 
 /// A folder that goes when the measuring ends.
@@ -78,13 +73,7 @@ pub(crate) fn open_with(
     seed: u64,
     schema: &'static [&'static Declaration],
 ) -> Result<Tuquan> {
-    Tuquan::open(
-        Config {
-            location: Location::new(folder, [9; 32]),
-            schema,
-        },
-        env(seed),
-    )
+    Tuquan::open(Config { location: Location::new(folder, [9; 32]), schema }, env(seed))
 }
 
 /// Makes the places and returns their ids.
@@ -96,17 +85,11 @@ pub(crate) fn places(store: &Tuquan) -> Result<Vec<RecordId>> {
                 kind: Some(PlaceKind::Building),
                 ..Place::default()
             };
-            Command::Import {
-                draft: place.draft(),
-                key: format!("place:{number}"),
-            }
+            Command::Import { draft: place.draft(), key: format!("place:{number}") }
         })
         .collect();
     let applied = store.apply_many(&commands, &mut |_| {})?;
-    applied
-        .into_iter()
-        .map(|applied| applied.map(|applied| applied.record))
-        .collect()
+    applied.into_iter().map(|applied| applied.map(|applied| applied.record)).collect()
 }
 
 /// Returns the command that logs an event.

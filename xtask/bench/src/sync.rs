@@ -68,10 +68,8 @@ pub(crate) fn job(scale: &Scale) -> Result<Vec<Row>> {
         ours.push(outcome.seconds);
         cpu = outcome.cpu_seconds;
         bytes = outcome.bytes;
-        let (left, right) = (
-            store::open_with(a.path(), 8, JOB)?,
-            store::open_with(b.path(), 9, JOB)?,
-        );
+        let (left, right) =
+            (store::open_with(a.path(), 8, JOB)?, store::open_with(b.path(), 9, JOB)?);
         identical &= left.view_hash()? == right.view_hash()?;
         conflicts = left.stats()?.conflicts;
         drop((left, right));
@@ -82,10 +80,7 @@ pub(crate) fn job(scale: &Scale) -> Result<Vec<Row>> {
     }
     if !identical || conflicts != (scale.job / 40) as u64 {
         let what = format!("identical {identical}, conflicts {conflicts}");
-        return Err(Error::new(
-            Kind::Invalid,
-            format!("the sync job went wrong: {what}"),
-        ));
+        return Err(Error::new(Kind::Invalid, format!("the sync job went wrong: {what}")));
     }
     let quiet = quiet.ok_or_else(|| Error::new(Kind::Invalid, "no run"))?;
     let (ours, limit) = (median(&ours), median(&limits));
@@ -132,9 +127,7 @@ fn prepare(a: &Path, b: &Path, rows: &[Vec<String>], count: usize, seed: u64) ->
     left.found()?;
     let seeds = count / 20;
     let drafts = |from: usize, count: usize| -> Vec<Command> {
-        (from..from + count)
-            .map(|n| create(&rows[n % rows.len()]))
-            .collect()
+        (from..from + count).map(|n| create(&rows[n % rows.len()])).collect()
     };
     let common: Vec<RecordId> = left
         .apply_many(&drafts(0, seeds), &mut |_| {})?
@@ -153,10 +146,7 @@ fn prepare(a: &Path, b: &Path, rows: &[Vec<String>], count: usize, seed: u64) ->
                 let field = if n % 2 == 0 { "c9" } else { ["c6", "c9"][side] };
                 let value = Plain::Text(format!("edited by {side}: {n}"));
                 let set = [(field.to_owned(), Some(value))].into();
-                Command::Edit {
-                    record: *record,
-                    set,
-                }
+                Command::Edit { record: *record, set }
             })
             .collect();
         store.apply_many(&edits, &mut |_| {})?;
@@ -255,17 +245,9 @@ fn memory_row(id: &str, peak_kib: u64) -> Row {
 
 /// Reads as a screen does, before and while a large store syncs.
 pub(crate) fn look(store: &Tuquan) -> Result<usize> {
-    let list = List {
-        kind: "incident".into(),
-        limit: 50,
-        ..List::default()
-    };
+    let list = List { kind: "incident".into(), limit: 50, ..List::default() };
     let rows = store.list(&list)?.rows.len();
     let text = "vehicle accident".to_owned();
-    store.search(&Search {
-        text,
-        kind: None,
-        limit: 50,
-    })?;
+    store.search(&Search { text, kind: None, limit: 50 })?;
     Ok(rows)
 }

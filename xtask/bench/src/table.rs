@@ -26,9 +26,7 @@ pub(crate) fn print(rows: &[Row]) {
     println!("| # | goal | limit | measured | ratio | |");
     println!("|---|---|---|---|---|---|");
     for row in rows {
-        let ratio = row
-            .ratio
-            .map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"));
+        let ratio = row.ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"));
         let mark = if row.pass { "pass" } else { "short" };
         println!(
             "| {} | {} | {} | {} | {ratio} | {mark} |",
@@ -56,10 +54,7 @@ pub(crate) fn quantile(values: &[f64], share: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let last = sorted.len().saturating_sub(1);
-    sorted
-        .get(((last as f64) * share).round() as usize)
-        .copied()
-        .unwrap_or_default()
+    sorted.get(((last as f64) * share).round() as usize).copied().unwrap_or_default()
 }
 
 /// Returns the median of unsorted values.

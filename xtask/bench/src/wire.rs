@@ -29,18 +29,13 @@ pub(crate) fn packs(scale: &Scale) -> Result<Vec<Row>> {
     let mut events = source.events.iter().cycle();
     let mut rows = Vec::new();
     let thousands = if scale.repeats > 1 { 5 } else { 2 };
-    for (count, runs, goal) in [
-        (1, scale.taps.min(1_000), 250.0),
-        (100, 10, 60.0),
-        (1_000, thousands, 45.0),
-    ] {
+    for (count, runs, goal) in
+        [(1, scale.taps.min(1_000), 250.0), (100, 10, 60.0), (1_000, thousands, 45.0)]
+    {
         let mut sizes = Vec::with_capacity(runs);
         for _ in 0..runs {
-            let commands: Vec<_> = events
-                .by_ref()
-                .take(count)
-                .map(|event| store::command(event, &places))
-                .collect();
+            let commands: Vec<_> =
+                events.by_ref().take(count).map(|event| store::command(event, &places)).collect();
             left.apply_many(&commands, &mut |_| {})?;
             sizes.push(pack_bytes(&left, &right)? as f64 / count as f64);
         }

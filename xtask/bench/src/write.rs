@@ -49,12 +49,7 @@ pub(crate) fn taps(scale: &Scale) -> Result<Vec<Row>> {
     };
     Ok(vec![
         row("median", 1.3, median(&taps_us), median(&raw_us)),
-        row(
-            "p99",
-            2.0,
-            quantile(&taps_us, 0.99),
-            quantile(&raw_us, 0.99),
-        ),
+        row("p99", 2.0, quantile(&taps_us, 0.99), quantile(&raw_us, 0.99)),
     ])
 }
 
@@ -65,11 +60,8 @@ pub(crate) fn bulk(scale: &Scale) -> Result<Vec<Row>> {
     let tuquan = store::open(ours.path(), 1)?;
     tuquan.found()?;
     let places = store::places(&tuquan)?;
-    let commands: Vec<_> = source
-        .events
-        .iter()
-        .map(|event| store::command(event, &places))
-        .collect();
+    let commands: Vec<_> =
+        source.events.iter().map(|event| store::command(event, &places)).collect();
     let start = Instant::now();
     for applied in tuquan.apply_many(&commands, &mut |_| {})? {
         applied?;
@@ -112,22 +104,14 @@ fn disk_row() -> Result<Row> {
     let tuquan = store::open(disk.path(), 1)?;
     tuquan.found()?;
     let places = store::places(&tuquan)?;
-    let commands: Vec<_> = campus
-        .events
-        .iter()
-        .map(|event| store::command(event, &places))
-        .collect();
+    let commands: Vec<_> =
+        campus.events.iter().map(|event| store::command(event, &places)).collect();
     tuquan.apply_many(&commands, &mut |_| {})?;
     tuquan.pause()?;
     drop(tuquan);
     let count = campus.events.len() as f64;
     let per_event = store::bytes_on_disk(disk.path())? as f64 / count;
-    let per_row = campus
-        .events
-        .iter()
-        .map(|event| event.row_bytes)
-        .sum::<usize>() as f64
-        / count;
+    let per_row = campus.events.iter().map(|event| event.row_bytes).sum::<usize>() as f64 / count;
     Ok(Row {
         id: format!("S9 disk per event ({})", campus.name),
         goal: "<= 3x the CSV row".into(),

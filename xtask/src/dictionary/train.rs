@@ -78,12 +78,7 @@ fn collected(text: &str) -> Vec<SampleEvent> {
             t_occ_ms: START_MS + number as i64 * 1_800_000,
             category: "theft",
             place: columns.get(2).copied().unwrap_or_default().to_owned(),
-            text: columns
-                .iter()
-                .take(2)
-                .copied()
-                .collect::<Vec<_>>()
-                .join(" "),
+            text: columns.iter().take(2).copied().collect::<Vec<_>>().join(" "),
             note: None,
             urgent: false,
         }
@@ -186,9 +181,7 @@ fn tell(store: &Tuquan, number: u64, event: &SampleEvent) -> Result<(), Error> {
             tap(&Command::Import { draft, key }).map(|_| ())
         }
         1 => {
-            let lines = [Some(&event.text), event.note.as_ref()]
-                .into_iter()
-                .flatten();
+            let lines = [Some(&event.text), event.note.as_ref()].into_iter().flatten();
             let lines = lines.map(|line| Plain::Text(line.clone())).collect();
             let draft = common("log_entry", "note", Plain::List(lines));
             tap(&Command::Create { draft, key: None }).map(|_| ())
@@ -212,10 +205,7 @@ fn incident(event: &SampleEvent, draft: Draft, tap: Tap<'_>) -> Result<(), Error
         to: to.to_owned(),
         t_event: None,
         reason: None,
-        set: set
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), Some(value.clone())))
-            .collect(),
+        set: set.iter().map(|(name, value)| ((*name).to_owned(), Some(value.clone()))).collect(),
     };
     if event.urgent {
         let urgent = [("priority".to_owned(), Some(Plain::from("urgent")))];
@@ -236,9 +226,7 @@ fn incident(event: &SampleEvent, draft: Draft, tap: Tap<'_>) -> Result<(), Error
 fn place(store: &Tuquan, name: &str, tap: Tap<'_>) -> Result<RecordId, Error> {
     let id = store.natural("place", name)?;
     if store.get(&id)?.is_none() {
-        let draft = Draft::new("place")
-            .with("name", name.into())
-            .with("kind", "zone".into());
+        let draft = Draft::new("place").with("name", name.into()).with("kind", "zone".into());
         let key = name.to_owned();
         tap(&Command::Import { draft, key })?;
     }
@@ -257,31 +245,15 @@ fn slice(range: &Range, at: usize, count: usize) -> Range {
         run.count = to.checked_sub(from).filter(|count| *count > 0)?;
         Some(run)
     });
-    Range {
-        first,
-        runs: runs.collect(),
-        entries: range.entries[at..end].to_vec(),
-        ..range.clone()
-    }
+    Range { first, runs: runs.collect(), entries: range.entries[at..end].to_vec(), ..range.clone() }
 }
 
 /// Returns what the frame of a trimmed pack holds, in both layouts.
 fn contents(space: &SpaceId, range: &Range) -> Result<Vec<Vec<u8>>, String> {
-    let mode = Mode::Sealed {
-        epoch: EpochId([0; 16]),
-        key: [0; 32],
-    };
-    let trim = Trim {
-        index: 0,
-        with_link: false,
-        with_epoch: false,
-    };
+    let mode = Mode::Sealed { epoch: EpochId([0; 16]), key: [0; 32] };
+    let trim = Trim { index: 0, with_link: false, with_epoch: false };
     let content = |layout| {
-        let packing = Packing {
-            level: LEVEL,
-            layout: Some(layout),
-            trim: Some(trim),
-        };
+        let packing = Packing { level: LEVEL, layout: Some(layout), trim: Some(trim) };
         pack::content(space, &mode, std::slice::from_ref(range), &packing)
             .map_err(|error| format!("{error:?}"))
     };

@@ -53,9 +53,7 @@ pub fn encode(
         }
         (Some(columns), _) => {
             let entries = attempt(Layout::Entries)?;
-            entries
-                .filter(|entries| entries.1.len() <= columns.1.len())
-                .or(Some(columns))
+            entries.filter(|entries| entries.1.len() <= columns.1.len()).or(Some(columns))
         }
         (None, _) => attempt(Layout::Entries)?,
     };
@@ -126,9 +124,7 @@ fn plan(
     };
     let sort = if open { Sort::Control } else { Sort::Data };
     if ranges.is_empty() || ranges.iter().any(|range| range.sort != sort) {
-        return Err(invalid(
-            "a pack of control logs is open, one of data logs sealed",
-        ));
+        return Err(invalid("a pack of control logs is open, one of data logs sealed"));
     }
     let mut total = 0;
     for range in ranges {
@@ -326,10 +322,7 @@ fn read_range(from: &mut Reader<'_>, header: &Header, extent: &Extent) -> Result
     })?;
     let (device, nonce) = match known {
         Some(known) => (known.device, known.nonce),
-        None => (
-            crate::ids::DeviceKey(from.array_bytes()?),
-            from.array_bytes()?,
-        ),
+        None => (crate::ids::DeviceKey(from.array_bytes()?), from.array_bytes()?),
     };
     let (link_before, heads) = match link_known {
         Some((link, heads)) => (*link, heads.clone()),
@@ -365,11 +358,7 @@ fn read_runs(from: &mut Reader<'_>, extent: &Extent) -> Result<Vec<Run>> {
             Salts::Kept(read_kept(from, first)?)
         };
         from.end();
-        runs.push(Run {
-            first,
-            count,
-            salts,
-        });
+        runs.push(Run { first, count, salts });
         first = first.saturating_add(count);
     }
     from.end();

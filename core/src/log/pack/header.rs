@@ -136,11 +136,7 @@ impl Header {
             }
             (true, true) => return Err(Error::new(Kind::Format, "an open pack with epoch")),
         };
-        let nonce = if open {
-            [0; NONCE_LEN]
-        } else {
-            take(&mut from)?
-        };
+        let nonce = if open { [0; NONCE_LEN] } else { take(&mut from)? };
         let known = known(index, first)
             .ok_or_else(|| Error::new(Kind::NotFound, format!("log {index} of the vector")))?;
         let no_link = flags & FLAG_NO_LINK != 0;
@@ -158,12 +154,7 @@ impl Header {
             epoch,
             ranges: vec![Extent { log, first, count }],
             nonce,
-            left: Some(Left {
-                index,
-                known,
-                link: no_link,
-                epoch: given,
-            }),
+            left: Some(Left { index, known, link: no_link, epoch: given }),
             body_at: from.position(),
         })
     }
@@ -197,10 +188,7 @@ impl Header {
         let mut to = Writer::after(bytes);
         to.array(self.ranges.len());
         for extent in &self.ranges {
-            to.array(3)
-                .bytes(&extent.log.0)
-                .uint(extent.first)
-                .uint(extent.count);
+            to.array(3).bytes(&extent.log.0).uint(extent.first).uint(extent.count);
         }
         to.raw(&self.nonce);
         to.into_bytes()
@@ -270,13 +258,10 @@ fn read_extents(from: &mut Reader<'_>) -> Result<Vec<Extent>> {
     let mut ranges = Vec::new();
     let mut total = 0;
     let cut_or_bomb = from.clone();
-    let count = from
-        .array(ENTRIES_MAX)
-        .map_err(|error| name_cut(error, &cut_or_bomb))?;
+    let count = from.array(ENTRIES_MAX).map_err(|error| name_cut(error, &cut_or_bomb))?;
     for _ in 0..count {
         let cut_or_bomb = from.clone();
-        from.tuple(3)
-            .map_err(|error| name_cut(error, &cut_or_bomb))?;
+        from.tuple(3).map_err(|error| name_cut(error, &cut_or_bomb))?;
         let log = LogId(from.array_bytes()?);
         let (first, count) = read_stretch(from)?;
         from.end();

@@ -78,11 +78,7 @@ pub enum Layout {
 
 impl Layout {
     fn from_columns(columns: bool) -> Self {
-        if columns {
-            Self::Columns
-        } else {
-            Self::Entries
-        }
+        if columns { Self::Columns } else { Self::Entries }
     }
 }
 
@@ -100,11 +96,7 @@ pub struct Packing {
 
 impl Packing {
     fn level(&self) -> i32 {
-        if self.level == 0 {
-            dictionary::LEVEL
-        } else {
-            self.level
-        }
+        if self.level == 0 { dictionary::LEVEL } else { self.level }
     }
 }
 
@@ -163,9 +155,6 @@ mod tests {
             assert!(padded >= len && padded - len <= 1.max(len * 12 / 100));
             assert_eq!(padded_len(padded), padded);
         }
-        assert_eq!(
-            [padded_len(9), padded_len(240), padded_len(241)],
-            [10, 240, 256]
-        );
+        assert_eq!([padded_len(9), padded_len(240), padded_len(241)], [10, 240, 256]);
     }
 }

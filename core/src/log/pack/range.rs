@@ -70,11 +70,7 @@ impl Range {
     /// Returns what the header of a pack says of the range.
     #[must_use]
     pub fn extent(&self, space: &SpaceId) -> Extent {
-        Extent {
-            log: self.log_id(space),
-            first: self.first,
-            count: self.entries.len() as u64,
-        }
+        Extent { log: self.log_id(space), first: self.first, count: self.entries.len() as u64 }
     }
 
     /// Recomputes salts, digests and links, and checks the seal of the last entry.
@@ -102,13 +98,7 @@ impl Range {
             let item_digests = self.item_digests(entry, seq, &mut salts)?;
             let digest = entry_digest(entry.kind, entry.hlc, &heads, &item_digests);
             link = chain::next_link(&link, seq, &digest);
-            verified.push(Verified {
-                seq,
-                link,
-                digest,
-                item_digests,
-                heads: Arc::clone(&heads),
-            });
+            verified.push(Verified { seq, link, digest, item_digests, heads: Arc::clone(&heads) });
         }
         salts.finish()?;
         chain::check_seal(&self.device, space, &log, self.last(), &link, &self.seal)?;
@@ -173,11 +163,7 @@ fn check_heads(heads: &[Link]) -> Result<(), Kind> {
 pub(super) fn check_cover(runs: &[Run], sort: Sort, first: u64, count: u64) -> Result<()> {
     let wrong = || Error::new(Kind::Format, format!("salt runs from entry {first}"));
     if sort == Sort::Control {
-        return if runs.is_empty() {
-            Ok(())
-        } else {
-            Err(wrong())
-        };
+        return if runs.is_empty() { Ok(()) } else { Err(wrong()) };
     }
     let mut next = first;
     for run in runs {

@@ -47,10 +47,7 @@ pub(super) fn decode_heads(bytes: &[u8]) -> Result<Vec<Head>> {
         log.0[8..].copy_from_slice(&no.to_be_bytes());
         let index = u32::try_from(index).map_err(|_| bad())?;
         let check = check.try_into().map_err(|_| bad())?;
-        heads.push(Head {
-            place: Place { log, seq, index },
-            check,
-        });
+        heads.push(Head { place: Place { log, seq, index }, check });
     }
     Ok(heads)
 }

@@ -31,11 +31,9 @@ impl ListTable {
         };
         let names = match parts {
             None => "\"value\"".to_owned(),
-            Some(parts) => parts
-                .iter()
-                .map(|p| format!("\"{}\"", p.name))
-                .collect::<Vec<_>>()
-                .join(", "),
+            Some(parts) => {
+                parts.iter().map(|p| format!("\"{}\"", p.name)).collect::<Vec<_>>().join(", ")
+            }
         };
         let marks = vec!["?"; 4 + parts.map_or(1, <[Part]>::len)].join(", ");
         let name = format!("\"{table}_{}\"", field.name);
@@ -78,10 +76,7 @@ impl ListTable {
         let mut statement = connection.prepare_cached(&self.select)?;
         let mut rows = statement.query([rid])?;
         while let Some(row) = rows.next()? {
-            let stamp = Stamp {
-                hlc: Hlc(row.get::<_, i64>(1)?.cast_unsigned()),
-                log: row.get(2)?,
-            };
+            let stamp = Stamp { hlc: Hlc(row.get::<_, i64>(1)?.cast_unsigned()), log: row.get(2)? };
             let value = match self.parts {
                 None => from_sql(&element_type(self.field), row.get_ref(3)?),
                 Some(parts) => {
@@ -97,9 +92,7 @@ impl ListTable {
                 }
             };
             let value = value.unwrap_or(Value::Null);
-            state
-                .elements
-                .insert((self.field.number, row.get(0)?), Held { value, stamp });
+            state.elements.insert((self.field.number, row.get(0)?), Held { value, stamp });
         }
         Ok(())
     }
@@ -119,9 +112,7 @@ impl ListTable {
         }
         for (key, _) in &old {
             if !state.elements.contains_key(&(number, *key)) {
-                transaction
-                    .prepare_cached(&self.delete)?
-                    .execute(params![rid, key])?;
+                transaction.prepare_cached(&self.delete)?.execute(params![rid, key])?;
             }
         }
         for (key, held) in new {
@@ -142,9 +133,7 @@ impl ListTable {
                 }
                 (_, value) => values.push(to_sql(value.clone())),
             }
-            transaction
-                .prepare_cached(&self.insert)?
-                .execute(params_from_iter(values))?;
+            transaction.prepare_cached(&self.insert)?.execute(params_from_iter(values))?;
         }
         Ok(())
     }

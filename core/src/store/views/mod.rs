@@ -89,26 +89,16 @@ impl View {
         let columns: Vec<&Field> = of.fields().filter(|field| field.is_column()).collect();
         let names: Vec<String> = columns.iter().map(|f| format!("\"{}\"", f.name)).collect();
         let fixed = ["id", "log", "saved", "heads", "items", "flags"];
-        let all: Vec<String> = fixed
-            .iter()
-            .map(|name| (*name).to_owned())
-            .chain(names.iter().cloned())
-            .collect();
+        let all: Vec<String> =
+            fixed.iter().map(|name| (*name).to_owned()).chain(names.iter().cloned()).collect();
         let marks = vec!["?"; all.len()].join(", ");
         let sets: Vec<String> = all.iter().map(|name| format!("{name} = ?")).collect();
         let table = of.name;
         Self {
             of,
-            lists: of
-                .fields()
-                .filter(|f| f.is_list())
-                .map(|f| ListTable::new(table, f))
-                .collect(),
+            lists: of.fields().filter(|f| f.is_list()).map(|f| ListTable::new(table, f)).collect(),
             has_search: of.fields().any(|field| field.searched),
-            insert: format!(
-                "INSERT INTO \"{table}\" ({}) VALUES ({marks})",
-                all.join(", ")
-            ),
+            insert: format!("INSERT INTO \"{table}\" ({}) VALUES ({marks})", all.join(", ")),
             update: format!("UPDATE \"{table}\" SET {} WHERE rid = ?", sets.join(", ")),
             select: format!("SELECT rid, {} FROM \"{table}\"", all.join(", ")),
             columns,
@@ -128,9 +118,7 @@ impl View {
             sql.push_str(&format!(", \"{}\" {}", field.name, column_type(&field.ty)));
         }
         sql.push_str(");\n");
-        sql.push_str(&format!(
-            "CREATE INDEX \"{table}_when\" ON \"{table}\" ({WHEN});\n"
-        ));
+        sql.push_str(&format!("CREATE INDEX \"{table}_when\" ON \"{table}\" ({WHEN});\n"));
         sql.push_str(&format!(
             "CREATE INDEX \"{table}_open\" ON \"{table}\" (rid) WHERE flags & {FLAG_CONFLICT};\n"
         ));
@@ -159,10 +147,7 @@ impl View {
         let table = self.of.name;
         let mut sql = format!("DROP TABLE IF EXISTS \"{table}\";\n");
         for list in &self.lists {
-            sql.push_str(&format!(
-                "DROP TABLE IF EXISTS \"{table}_{}\";\n",
-                list.field.name
-            ));
+            sql.push_str(&format!("DROP TABLE IF EXISTS \"{table}_{}\";\n", list.field.name));
         }
         sql.push_str(&format!("DROP TABLE IF EXISTS \"{table}_search\";\n"));
         sql
@@ -199,9 +184,7 @@ impl View {
         key: impl rusqlite::ToSql,
     ) -> Result<Option<Stored>> {
         let mut statement = connection.prepare_cached(sql)?;
-        let found = statement
-            .query_row([key], |row| Ok(self.read_row(row)))
-            .optional()?;
+        let found = statement.query_row([key], |row| Ok(self.read_row(row))).optional()?;
         let Some(stored) = found else { return Ok(None) };
         let (mut stored, log_no) = stored?;
         stored.log = log_of(connection, log_no)?;
@@ -213,10 +196,8 @@ impl View {
         for list in &self.lists {
             list.load(connection, rid, &mut stored.state)?;
         }
-        let texts_or_counts = self
-            .columns
-            .iter()
-            .any(|field| matches!(field.merge, Merge::CN | Merge::TX));
+        let texts_or_counts =
+            self.columns.iter().any(|field| matches!(field.merge, Merge::CN | Merge::TX));
         if stored.flags & (FLAG_CONFLICT | FLAG_CONCURRENT) != 0 || texts_or_counts {
             self.load_rivals(connection, rid, &mut stored.state)?;
         }
@@ -255,10 +236,7 @@ impl View {
                     }
                 }
                 _ => {
-                    let held = Held {
-                        value,
-                        stamp: Stamp::default(),
-                    };
+                    let held = Held { value, stamp: Stamp::default() };
                     stored.state.registers.insert(field.number, vec![held]);
                 }
             }
@@ -316,10 +294,7 @@ impl View {
             };
             let mut from = Reader::new(row.get_ref(1)?.as_blob().unwrap_or_default());
             let value = from.value(TEXT_BYTES_MAX)?;
-            let stamp = Stamp {
-                hlc: Hlc(row.get::<_, i64>(2)?.cast_unsigned()),
-                log: row.get(3)?,
-            };
+            let stamp = Stamp { hlc: Hlc(row.get::<_, i64>(2)?.cast_unsigned()), log: row.get(3)? };
             let first = last != Some(number);
             last = Some(number);
             restore_rival(state, field, first, value, stamp, row.get(4)?);
@@ -339,10 +314,7 @@ impl View {
         before: Option<&State>,
     ) -> Result<i64> {
         self.set_flags(record);
-        let derived = (self.of.derive)(&StateFields {
-            of: self.of,
-            record,
-        });
+        let derived = (self.of.derive)(&StateFields { of: self.of, record });
         let mut values: Vec<Sql> = Vec::with_capacity(self.columns.len() + 7);
         values.push(Sql::Blob(record.id.0.to_vec()));
         values.push(Sql::Integer(logs(&record.log)));
@@ -362,16 +334,12 @@ impl View {
         }
         let rid = match record.rid {
             None => {
-                transaction
-                    .prepare_cached(&self.insert)?
-                    .execute(params_from_iter(values))?;
+                transaction.prepare_cached(&self.insert)?.execute(params_from_iter(values))?;
                 transaction.last_insert_rowid()
             }
             Some(rid) => {
                 values.push(Sql::Integer(rid));
-                transaction
-                    .prepare_cached(&self.update)?
-                    .execute(params_from_iter(values))?;
+                transaction.prepare_cached(&self.update)?.execute(params_from_iter(values))?;
                 rid
             }
         };
@@ -494,18 +462,11 @@ impl View {
     /// Encodes what a row says, independent of this phone.
     fn canonical(&self, stored: &Stored) -> Vec<u8> {
         let mut to = Writer::new();
-        to.array(7)
-            .uint(self.of.kind)
-            .bytes(&stored.id.0)
-            .bytes(&stored.log.0);
-        to.uint(stored.saved.0)
-            .uint(stored.items)
-            .int(stored.flags & !FLAG_CLOCK);
+        to.array(7).uint(self.of.kind).bytes(&stored.id.0).bytes(&stored.log.0);
+        to.uint(stored.saved.0).uint(stored.items).int(stored.flags & !FLAG_CLOCK);
         to.array(stored.heads.len());
         for head in &stored.heads {
-            to.bytes(&head.place.log.0)
-                .uint(head.place.seq)
-                .uint(u64::from(head.place.index));
+            to.bytes(&head.place.log.0).uint(head.place.seq).uint(u64::from(head.place.index));
         }
         for field in &self.columns {
             to.value(&stored.state.shown(field).unwrap_or(Value::Null));
@@ -516,9 +477,7 @@ impl View {
             }
         }
         for rival in rivals_of(&stored.state) {
-            to.uint(u64::from(rival.field))
-                .bytes(&rival.value)
-                .bytes(&rival.stamp.log.0);
+            to.uint(u64::from(rival.field)).bytes(&rival.value).bytes(&rival.stamp.log.0);
         }
         to.into_bytes()
     }
@@ -532,10 +491,7 @@ pub fn shape_hash(views: &[View]) -> [u8; 32] {
         hasher.update(view.create().as_bytes());
         hasher.update(&view.of.kind.to_le_bytes());
         for field in view.of.fields() {
-            let line = format!(
-                "{} {:?} {:?} {}",
-                field.number, field.ty, field.merge, field.name
-            );
+            let line = format!("{} {:?} {:?} {}", field.number, field.ty, field.merge, field.name);
             hasher.update(line.as_bytes());
         }
     }
@@ -557,11 +513,7 @@ impl Fields for StateFields<'_> {
         };
         let state = &self.record.state;
         if matches!(field.merge, Merge::AO | Merge::OR) {
-            return state
-                .list(field.number)
-                .into_iter()
-                .map(|(_, h)| h.value.clone())
-                .collect();
+            return state.list(field.number).into_iter().map(|(_, h)| h.value.clone()).collect();
         }
         match state.registers.get(&field.number) {
             Some(held) => held.iter().map(|held| held.value.clone()).collect(),

@@ -29,53 +29,26 @@ pub(super) fn rivals_of(state: &State) -> Vec<Rival> {
     for (field, held) in state.registers.iter().filter(|(_, held)| held.len() > 1) {
         for (n, held) in (0..).zip(held) {
             let (value, key) = (encode(&held.value), ElementKey::default());
-            rivals.push(Rival {
-                field: *field,
-                n,
-                value,
-                stamp: held.stamp,
-                key,
-            });
+            rivals.push(Rival { field: *field, n, value, stamp: held.stamp, key });
         }
     }
     for (field, tips) in state.tips.iter().filter(|(_, tips)| tips.len() > 1) {
         for (n, (key, state)) in (0..).zip(tips) {
             let (value, stamp) = (encode(&Value::Int(*state)), Stamp::default());
-            rivals.push(Rival {
-                field: *field,
-                n,
-                value,
-                stamp,
-                key: *key,
-            });
+            rivals.push(Rival { field: *field, n, value, stamp, key: *key });
         }
     }
     for (field, texts) in state.texts.iter().filter(|(_, texts)| texts.len() > 1) {
         for (n, text) in (0..).zip(texts) {
             let value = encode(&Value::Text(text.clone()));
             let (stamp, key) = (Stamp::default(), ElementKey::default());
-            rivals.push(Rival {
-                field: *field,
-                n,
-                value,
-                stamp,
-                key,
-            });
+            rivals.push(Rival { field: *field, n, value, stamp, key });
         }
     }
     for (n, ((field, log), sum)) in (0..).zip(&state.counts) {
-        let stamp = Stamp {
-            hlc: Hlc(0),
-            log: *log,
-        };
+        let stamp = Stamp { hlc: Hlc(0), log: *log };
         let (value, key) = (encode(&Value::Int(*sum)), ElementKey::default());
-        rivals.push(Rival {
-            field: *field,
-            n,
-            value,
-            stamp,
-            key,
-        });
+        rivals.push(Rival { field: *field, n, value, stamp, key });
     }
     rivals
 }

@@ -68,11 +68,7 @@ pub(super) fn sign(replica: &mut Replica, vector_hash: &[u8; 32]) -> Result<Clai
         counter
     };
     let signature = secret.sign(&claim_hash(&space, log.as_ref(), counter, vector_hash));
-    Ok(Claim {
-        log,
-        counter,
-        signature,
-    })
+    Ok(Claim { log, counter, signature })
 }
 
 fn read_signed(bytes: &[u8]) -> Result<(u64, Option<[u8; 32]>)> {
@@ -97,12 +93,7 @@ pub(super) fn check(
         let what = format!("device {device} names a log that is not its data log");
         return Err(Error::new(Kind::Format, what));
     }
-    let hash = claim_hash(
-        &mind.space()?,
-        claim.log.as_ref(),
-        claim.counter,
-        vector_hash,
-    );
+    let hash = claim_hash(&mind.space()?, claim.log.as_ref(), claim.counter, vector_hash);
     crypto::verify(device, &hash, &claim.signature)
 }
 

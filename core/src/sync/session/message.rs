@@ -97,11 +97,7 @@ impl<'a> Message<'a> {
         let mut to = Writer::after(vec![0; FRAME_HEAD_LEN]);
         let number = match self {
             Self::Hello(hello) => {
-                to.array(7)
-                    .array(1)
-                    .uint(VERSION)
-                    .bytes(&hello.space.0)
-                    .bytes(&hello.device.0);
+                to.array(7).array(1).uint(VERSION).bytes(&hello.space.0).bytes(&hello.device.0);
                 write_claim(&mut to, &hello.claim);
                 to.bytes(&hello.vector_hash).bytes(&hello.claim.signature);
                 1
@@ -161,9 +157,8 @@ impl<'a> Message<'a> {
             }
             _ => return Err(Error::new(Kind::Truncated, "a frame ends too early")),
         };
-        let (number, payload) = rest
-            .split_first()
-            .ok_or_else(|| Error::new(Kind::Format, "a frame without a type"))?;
+        let (number, payload) =
+            rest.split_first().ok_or_else(|| Error::new(Kind::Format, "a frame without a type"))?;
         if *number == 4 {
             return Ok(Self::Pack(payload));
         }
@@ -178,11 +173,7 @@ impl<'a> Message<'a> {
                 let vector = Vector::read(&mut from)?;
                 let signature = from.array_bytes()?;
                 from.end();
-                let claim = Claim {
-                    log,
-                    counter,
-                    signature,
-                };
+                let claim = Claim { log, counter, signature };
                 Self::Ack(claim, vector)
             }
             6 => Self::Credit(read_one(&mut from)?),
@@ -242,17 +233,8 @@ fn read_hello(from: &mut Reader<'_>) -> Result<Hello> {
     let vector_hash = from.array_bytes()?;
     let signature = from.array_bytes()?;
     from.end();
-    let claim = Claim {
-        log,
-        counter,
-        signature,
-    };
-    Ok(Hello {
-        space,
-        device,
-        claim,
-        vector_hash,
-    })
+    let claim = Claim { log, counter, signature };
+    Ok(Hello { space, device, claim, vector_hash })
 }
 
 fn read_want(from: &mut Reader<'_>) -> Result<Want> {

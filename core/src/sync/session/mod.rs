@@ -176,10 +176,7 @@ impl Session {
     pub fn handle_timeout(&mut self, now_ms: i64) {
         // A clock that was set back must not stretch the wait.
         self.heard_ms = self.heard_ms.min(now_ms);
-        if self
-            .poll_timeout()
-            .is_some_and(|deadline| now_ms >= deadline)
-        {
+        if self.poll_timeout().is_some_and(|deadline| now_ms >= deadline) {
             let what = format!("nothing from the other side for {IDLE_MS_MAX} ms");
             self.fail(&Error::new(Kind::Io, what), true);
         }
@@ -295,10 +292,8 @@ impl Session {
     fn end(&mut self) {
         self.state = State::Ended;
         let sent_bytes = self.out.iter().map(|frame| frame.len() as u64);
-        let stats = Stats {
-            sent_bytes: self.stats.sent_bytes + sent_bytes.sum::<u64>(),
-            ..self.stats
-        };
+        let stats =
+            Stats { sent_bytes: self.stats.sent_bytes + sent_bytes.sum::<u64>(), ..self.stats };
         self.events.push_back(Event::Done { stats });
     }
 

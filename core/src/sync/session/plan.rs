@@ -78,8 +78,7 @@ impl Plan {
 
     /// Gives up what is left of a log.
     pub(super) fn skip(&mut self, replica: &Replica, log: &LogId) {
-        self.stretches
-            .retain(|stretch| replica.mind.logs[stretch.index].row.id != *log);
+        self.stretches.retain(|stretch| replica.mind.logs[stretch.index].row.id != *log);
     }
 
     /// Returns the next pack without taking it; none when all was sent.
@@ -110,17 +109,10 @@ impl Plan {
         theirs: &Vector,
         stretch: Stretch,
     ) -> Result<()> {
-        let Replica {
-            connection,
-            mind,
-            env,
-            ..
-        } = replica;
+        let Replica { connection, mind, env, .. } = replica;
         let row = &mind.logs[stretch.index].row;
         let peer = theirs.get(&row.id);
-        let index = mine
-            .entries
-            .binary_search_by(|entry| entry.log.cmp(&row.id));
+        let index = mine.entries.binary_search_by(|entry| entry.log.cmp(&row.id));
         let follows = peer.filter(|peer| peer.next == stretch.first);
         let current = match row.sort {
             Sort::Control => None,
@@ -153,9 +145,7 @@ fn has_control_of(replica: &Replica, mine: &Vector, theirs: &Vector) -> bool {
     };
     let control = |of: &Vector| -> Vec<(LogId, u64, Link)> {
         let entries = of.entries.iter().filter(|entry| !is_data(&entry.log));
-        entries
-            .map(|entry| (entry.log, entry.next, entry.link))
-            .collect()
+        entries.map(|entry| (entry.log, entry.next, entry.link)).collect()
     };
     control(mine) == control(theirs)
 }

@@ -62,12 +62,7 @@ impl Session {
         if hello.device == replica.mind.identity()?.secret.device_key() {
             return Err(Error::new(Kind::Invalid, "a session with oneself"));
         }
-        ack::check(
-            &replica.mind,
-            &hello.device,
-            &hello.claim,
-            &hello.vector_hash,
-        )?;
+        ack::check(&replica.mind, &hello.device, &hello.claim, &hello.vector_hash)?;
         let device = hello.device;
         self.events.push_back(Event::PeerKnown { device });
         if self.mine.is_none() {
@@ -87,12 +82,8 @@ impl Session {
             self.state = State::Exchanging;
             self.send(&Message::Vector(mine));
         }
-        self.peer = Some(Peer {
-            device,
-            claim: hello.claim,
-            vector_hash: hello.vector_hash,
-            vector: None,
-        });
+        self.peer =
+            Some(Peer { device, claim: hello.claim, vector_hash: hello.vector_hash, vector: None });
         Ok(())
     }
 
@@ -143,10 +134,7 @@ impl Session {
         self.stats.to_receive = lag;
         let has_data = mind.logs.iter().any(|log| log.row.sort == Sort::Data);
         let by_itself = lag > LAG_ENTRIES || !has_data;
-        Ok(Want {
-            newest_first: self.options.newest_first.unwrap_or(by_itself),
-            held,
-        })
+        Ok(Want { newest_first: self.options.newest_first.unwrap_or(by_itself), held })
     }
 
     fn on_want(&mut self, replica: &Replica, want: &Want) -> Result<()> {
@@ -245,15 +233,9 @@ fn known_of(
     let at = *mind.by_id.get(&theirs.entries.get(index)?.log)?;
     let row = &mind.logs[at].row;
     // A damaged page only means that the link is not known; the pack then brings it or is refused.
-    let before = (first <= row.next)
-        .then(|| link_at(&replica.connection, mind, at, first).ok())
-        .flatten();
-    Some(Known {
-        device: row.device,
-        nonce: row.nonce,
-        sort: row.sort,
-        before,
-    })
+    let before =
+        (first <= row.next).then(|| link_at(&replica.connection, mind, at, first).ok()).flatten();
+    Some(Known { device: row.device, nonce: row.nonce, sort: row.sort, before })
 }
 
 /// Returns the error that a code from the other side stands for.

@@ -56,10 +56,7 @@ pub(super) fn write(
     let rebuilt = reading::read(&mut from, &extents, INFLATED_BYTES_MAX);
     from.remaining() == 0
         && rebuilt.is_ok_and(|rebuilt| {
-            rebuilt
-                .iter()
-                .zip(ranges)
-                .all(|(entries, range)| *entries == range.entries)
+            rebuilt.iter().zip(ranges).all(|(entries, range)| *entries == range.entries)
         })
 }
 

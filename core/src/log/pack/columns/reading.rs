@@ -88,9 +88,8 @@ impl References<'_> {
             1 => {
                 let back = from.count(self.created.len())?;
                 let index = self.created.len().checked_sub(back + 1);
-                let (place, hlc) = index
-                    .and_then(|index| self.created.get(index))
-                    .ok_or_else(unknown)?;
+                let (place, hlc) =
+                    index.and_then(|index| self.created.get(index)).ok_or_else(unknown)?;
                 Ok(place.record_id(*hlc).0)
             }
             index => {
@@ -142,11 +141,7 @@ impl<'a> Columns<'a> {
             deps,
             heads,
             checks,
-            refs: References {
-                table,
-                known: Vec::new(),
-                created: Vec::new(),
-            },
+            refs: References { table, known: Vec::new(), created: Vec::new() },
             side,
             values,
             budget: 0,
@@ -156,10 +151,7 @@ impl<'a> Columns<'a> {
 
     fn entry(&mut self, log: LogId, seq: u64) -> Result<Entry> {
         let number = usize::try_from(self.entries.varint()?).unwrap_or(usize::MAX);
-        let form = *self
-            .forms
-            .get(number)
-            .ok_or_else(|| malformed("an unknown form of entry"))?;
+        let form = *self.forms.get(number).ok_or_else(|| malformed("an unknown form of entry"))?;
         let ms = self.ms.next(0)?.cast_unsigned();
         let counter = self.counter.next(0)?.cast_unsigned();
         let hlc = Hlc(ms << 16 | (counter & 0xffff));
@@ -170,12 +162,8 @@ impl<'a> Columns<'a> {
                 Some(links.collect::<Result<Vec<Link>>>()?)
             }
         };
-        let mut entry = Entry {
-            kind: form.kind,
-            hlc,
-            control_heads,
-            items: Vec::with_capacity(form.items),
-        };
+        let mut entry =
+            Entry { kind: form.kind, hlc, control_heads, items: Vec::with_capacity(form.items) };
         for index in (0_u32..).take(form.items) {
             let item = self.body(Place { log, seq, index }, hlc)?;
             entry.items.push(item);
@@ -252,12 +240,7 @@ impl<'a> Columns<'a> {
         for op in &shape.ops {
             ops.push(self.op(*op, &mut slots, hlc)?);
         }
-        Ok(Item {
-            kind: shape.kind,
-            target,
-            deps,
-            ops,
-        })
+        Ok(Item { kind: shape.kind, target, deps, ops })
     }
 
     fn op(&mut self, op: OpShape, slots: &mut impl Iterator<Item = usize>, hlc: Hlc) -> Result<Op> {

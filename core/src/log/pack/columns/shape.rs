@@ -141,13 +141,7 @@ fn type_of(value: &Value) -> u8 {
 impl Shape {
     /// Returns the shape of an item without values.
     pub(super) fn nothing() -> Self {
-        Self {
-            kind: 0,
-            target: NEW,
-            deps: Vec::new(),
-            ops: Vec::new(),
-            slots: Vec::new(),
-        }
+        Self { kind: 0, target: NEW, deps: Vec::new(), ops: Vec::new(), slots: Vec::new() }
     }
 
     /// Reads the next shape and finds or makes its slots.
@@ -158,13 +152,7 @@ impl Shape {
         let deps = from.take(dep_count)?.iter().map(|other| *other != 0);
         let deps = deps.collect();
         let op_count = from.count(OPS_MAX)?;
-        let mut shape = Self {
-            kind,
-            target,
-            deps,
-            ops: Vec::new(),
-            slots: Vec::new(),
-        };
+        let mut shape = Self { kind, target, deps, ops: Vec::new(), slots: Vec::new() };
         shape.slots.extend(match target {
             NEW => None,
             RECORD => Some(slots.slot((kind, 8, 0, 0), SlotSort::Ref)),

@@ -44,10 +44,7 @@ impl<'a> Stream<'a> {
     /// Refuses a stream over `max` bytes.
     pub(super) fn check_len(&self, max: usize) -> Result<()> {
         if self.bytes.len() > max {
-            return Err(Error::new(
-                Kind::Size,
-                format!("columns: a stream over {max}"),
-            ));
+            return Err(Error::new(Kind::Size, format!("columns: a stream over {max}")));
         }
         Ok(())
     }
@@ -79,10 +76,7 @@ impl<'a> Stream<'a> {
     pub(super) fn count(&mut self, max: usize) -> Result<usize> {
         let value = usize::try_from(self.varint()?).unwrap_or(usize::MAX);
         if value > max {
-            return Err(Error::new(
-                Kind::Size,
-                format!("columns: {value} is over {max}"),
-            ));
+            return Err(Error::new(Kind::Size, format!("columns: {value} is over {max}")));
         }
         Ok(value)
     }
@@ -122,9 +116,7 @@ fn put_ints_as(mode: u8, values: &[(i64, i64)]) -> Vec<u8> {
         difference
     });
     let differences: Vec<i64> = differences.collect();
-    let divisor = differences
-        .iter()
-        .fold(0, |divisor, value| gcd(value.unsigned_abs(), divisor));
+    let divisor = differences.iter().fold(0, |divisor, value| gcd(value.unsigned_abs(), divisor));
     let scale = i64::try_from(divisor).unwrap_or(1).max(1);
     let mut to = Vec::with_capacity(values.len() * 2 + 10);
     to.push(mode);
@@ -153,10 +145,7 @@ pub(super) struct Ints<'a> {
 
 impl<'a> Ints<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Result<Self> {
-        let mut ints = Self {
-            stream: Stream::new(bytes),
-            ..Self::default()
-        };
+        let mut ints = Self { stream: Stream::new(bytes), ..Self::default() };
         if !bytes.is_empty() {
             [ints.mode] = ints.stream.array()?;
             ints.scale = ints.stream.varint()?.cast_signed();
@@ -189,9 +178,7 @@ mod tests {
 
     #[test]
     fn integers_come_back_in_whatever_mode_is_smallest() {
-        let times: Vec<_> = (0..9)
-            .map(|n| (1_700_000_040_000 + n * 60_000, n))
-            .collect();
+        let times: Vec<_> = (0..9).map(|n| (1_700_000_040_000 + n * 60_000, n)).collect();
         let near: Vec<_> = (0..9).map(|n| (n * n * 7_919 + 3, n * n * 7_919)).collect();
         let wild = vec![(i64::MIN, 0), (i64::MAX, -1), (0, i64::MIN), (-1, i64::MAX)];
         let least = vec![(i64::MIN, 0)];

@@ -113,8 +113,7 @@ impl Columns {
         to.array(7 + small + 3 + 1 + large);
         to.bytes(&self.forms).bytes(&self.shapes);
         to.bytes(&self.entries).bytes(&self.items);
-        to.bytes(&put_ints(&self.ms))
-            .bytes(&put_ints(&self.counter));
+        to.bytes(&put_ints(&self.ms)).bytes(&put_ints(&self.counter));
         to.bytes(&self.deps);
         for (sort, slot) in sorts.iter().zip(&self.values) {
             match sort {
@@ -173,8 +172,7 @@ impl Columns {
         // What was just written reads back; were it not so, the comparison would notice.
         let shape = Shape::read(&mut Stream::new(&bytes), &mut self.slots);
         let shape = Rc::new(shape.unwrap_or_else(|_| Shape::nothing()));
-        self.values
-            .resize_with(self.slots.sorts.len(), Slot::default);
+        self.values.resize_with(self.slots.sorts.len(), Slot::default);
         self.shapes.extend_from_slice(&bytes);
         self.known_shapes.insert(bytes, (number, Rc::clone(&shape)));
         (number, shape)
