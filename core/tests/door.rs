@@ -13,7 +13,10 @@ use tuquan_core::door::query::{Counts, List, Search};
 use tuquan_core::door::{Applied, Config, Tuquan};
 use tuquan_core::error::Kind;
 use tuquan_core::ids::RequestId;
+use tuquan_core::record::declare::Role;
 use tuquan_core::record::plain::Plain;
+use tuquan_core::sync::card::Card;
+use tuquan_core::sync::session::{Options, Session, Side};
 
 fn request(number: u8) -> RequestId {
     RequestId([number; 16])
@@ -192,4 +195,44 @@ fn a_second_opener_is_told_that_the_store_is_busy_and_another_key_opens_nothing(
     let wrong = Tuquan::open(Config::new(other), env(3, &clock));
     assert_eq!(wrong.expect_err("another key").kind, Kind::DbKey);
     open(&folder, 4, &clock);
+}
+
+#[test]
+fn another_phone_counts_only_after_its_signed_word_has_come() {
+    let clock = HandClock::at(NOON_MS);
+    let (a, b) = (Folder::new("truth-a"), Folder::new("truth-b"));
+    let (left, right) = (founded(&a, &clock), open(&b, 2, &clock));
+    right.init().expect("an identity");
+    let card = right.bulk(|replica| Ok(Card::encode(&replica.mind.identity()?.secret)));
+    let card = Card::decode(&card.expect("a card")).expect("a card");
+    let bundle = left.bulk(|replica| replica.grant_bundle(&card, Role::R2, true));
+    let bundle = bundle.expect("a bundle");
+    right.bulk(|replica| replica.import_bundle(&bundle, &mut |_, _| {})).expect("it joins");
+    let record = log(&left, 1, "Khóa cổng hỏng").record;
+    assert_eq!(left.held_elsewhere(&record).expect("asked"), []);
+
+    let mut sessions = [
+        Session::new(Side::Initiator, 0, Options::default()),
+        Session::new(Side::Responder, 0, Options::default()),
+    ];
+    let stores = [&left, &right];
+    let mut is_quiet = false;
+    while !is_quiet {
+        is_quiet = true;
+        for from in 0..2 {
+            let (mine, other) = (stores[from], stores[1 - from]);
+            while let Some(frame) =
+                mine.bulk(|replica| sessions[from].poll_transmit(replica)).expect("a frame")
+            {
+                is_quiet = false;
+                let to = &mut sessions[1 - from];
+                other.bulk(|replica| to.handle_message(replica, &frame, 0)).expect("taken in");
+            }
+        }
+    }
+    let there = right.device().expect("a device").device;
+    assert_eq!(left.held_elsewhere(&record).expect("asked"), [there]);
+    let set = BTreeMap::from([("priority".to_owned(), Some(Plain::from("urgent")))]);
+    left.apply(request(2), &Command::Edit { record, set }).expect("changed");
+    assert_eq!(left.held_elsewhere(&record).expect("asked"), []);
 }

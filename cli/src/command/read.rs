@@ -67,8 +67,13 @@ pub(crate) fn show(context: &Context<'_>) -> Outcome<Answer> {
     let store = context.open()?;
     let record = context.record(&store)?;
     let shower = Shower::new(&store, context.words);
-    let value = json!({ "record": shower.json(&record)? });
-    Ok(Answer::new(shower.page(&record)?, value))
+    let elsewhere = store.held_elsewhere(&record.record)?;
+    let truth = match elsewhere.len() {
+        0 => context.words.get("show.here_only").to_owned(),
+        count => context.words.say("show.elsewhere", &[("n", &count)]),
+    };
+    let value = json!({ "record": shower.json(&record)?, "held_elsewhere": elsewhere });
+    Ok(Answer::new(format!("{}\n  {truth}", shower.page(&record)?), value))
 }
 
 /// Finds records by words, with accents or without.

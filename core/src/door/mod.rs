@@ -24,6 +24,7 @@ use crate::replica::rebuild::Checked;
 use crate::replica::{Changed, Replica};
 use crate::store::open::{Location, Lock, check_key, lock};
 use crate::store::views::{self, View};
+use crate::sync::session::held_elsewhere;
 use crate::team::members::Members;
 
 /// How many entries one step of bulk work writes.
@@ -374,6 +375,30 @@ impl Tuquan {
     /// Of the store.
     pub fn find(&self, text: &str, limit: usize) -> Result<Vec<RecordId>> {
         self.readers.read(|connection| code::find(connection, &self.views, text, limit))
+    }
+
+    /// Returns the other devices that have acknowledged, signed, every head of a record: the truth
+    /// behind "on another phone". Empty means that it is known to be on this phone only.
+    ///
+    /// # Errors
+    /// `E-NOTFOUND`; of the store.
+    pub fn held_elsewhere(&self, record: &RecordId) -> Result<Vec<DeviceKey>> {
+        let missing = || Error::new(Kind::NotFound, format!("record {record}"));
+        let replica = self.writer.tap();
+        let (connection, mind) = (&replica.connection, &replica.mind);
+        let mut found = None;
+        for view in self.views.iter() {
+            found = found.or(view.load(connection, record)?);
+        }
+        let mut common: Option<Vec<DeviceKey>> = None;
+        for head in found.ok_or_else(missing)?.heads {
+            let devices = held_elsewhere(connection, mind, &head.place.log, head.place.seq)?;
+            common = Some(match common {
+                None => devices,
+                Some(common) => common.into_iter().filter(|d| devices.contains(d)).collect(),
+            });
+        }
+        Ok(common.unwrap_or_default())
     }
 
     /// Returns the hash over all views, in hexadecimal: equal on replicas with equal entries.

@@ -21,6 +21,10 @@ const MIGRATIONS: &[&str] = &[include_str!("migrations/001_init.sql")];
 const DATABASE: &str = "store.db";
 const KEY_CHECK: &str = "store.check";
 const LOCK: &str = "store.lock";
+/// A page that is not in the cache is decrypted and checked anew, which costs more than writing
+/// it: bulk work on 100,000 records needs its indexes at hand.
+const WRITER_CACHE_KIB: i64 = 16 << 10;
+const READER_CACHE_KIB: i64 = 2 << 10;
 
 /// The store's key: 32 bytes from the caller, who keeps them in the phone's keystore.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
@@ -127,6 +131,7 @@ fn write_durably(path: &Path, bytes: &[u8]) -> Result<()> {
 pub fn writer(location: &Location) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
     let mut connection = connect(location, flags)?;
+    connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
     let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     if version > SCHEMA_VERSION {
         return Err(Error::new(Kind::DbNewer, format!("store version {version}")));
@@ -214,6 +219,6 @@ fn set_pragmas(connection: &Connection, durability: Durability) -> Result<()> {
         }
     }
     connection.pragma_update(None, "wal_autocheckpoint", 2_000)?;
-    connection.pragma_update(None, "cache_size", -4096)?;
+    connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
     Ok(())
 }

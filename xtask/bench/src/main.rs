@@ -55,7 +55,7 @@ fn main() -> ExitCode {
         return pipes::child(&arguments[1..]);
     }
     let scale = if has("--quick") { QUICK } else { FULL };
-    let only = arguments.iter().find(|argument| argument.starts_with(['S', 'W'])).cloned();
+    let only = arguments.iter().find(|argument| argument.starts_with(['S', 'T', 'W'])).cloned();
     match measure(&scale, only.as_deref()) {
         Ok(rows) if has("--json") => {
             println!("{}", table::json(&rows));
@@ -90,6 +90,9 @@ fn measure(scale: &Scale, only: Option<&str>) -> Result<Vec<Row>> {
     }
     if wanted("S5") || wanted("S6") || wanted("S12") {
         rows.extend(read::growth(scale)?);
+    }
+    if wanted("T") {
+        rows.extend(write::taps_beside_import(scale)?);
     }
     if wanted("W") {
         rows.extend(wire::packs(scale)?);

@@ -2,9 +2,11 @@
 //!
 //! Must not know: how events are read back.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Instant;
 
-use tuquan_core::error::Result;
+use tuquan_core::error::{Error, Kind, Result};
 
 use crate::Scale;
 use crate::data;
@@ -120,4 +122,45 @@ fn disk_row() -> Result<Row> {
         ratio: Some(per_event / per_row),
         pass: per_event / per_row <= 3.0,
     })
+}
+
+/// Times taps while a bulk import runs: a tap waits for one step of it at most.
+pub(crate) fn taps_beside_import(scale: &Scale) -> Result<Vec<Row>> {
+    let source = data::many(scale.large / 2);
+    let folder = Folder::new("beside")?;
+    let tuquan = store::open(folder.path(), 1)?;
+    tuquan.found()?;
+    let places = store::places(&tuquan)?;
+    let commands: Vec<_> =
+        source.events.iter().map(|event| store::command(event, &places)).collect();
+    let tap = store::command(&source.events[0], &places);
+    let is_done = AtomicBool::new(false);
+    let waits_ms = thread::scope(|scope| -> Result<Vec<f64>> {
+        let import = scope.spawn(|| {
+            let outcome = tuquan.apply_many(&commands, &mut |_| {});
+            is_done.store(true, Ordering::SeqCst);
+            outcome
+        });
+        let mut waits_ms = Vec::new();
+        while !is_done.load(Ordering::SeqCst) {
+            let start = Instant::now();
+            tuquan.apply(store::request(waits_ms.len() as u64), &tap)?;
+            waits_ms.push(start.elapsed().as_secs_f64() * 1e3);
+        }
+        import.join().map_err(|_| Error::new(Kind::Io, "the import failed"))??;
+        Ok(waits_ms)
+    })?;
+    let p99 = quantile(&waits_ms, 0.99);
+    Ok(vec![Row {
+        id: "T tap beside a bulk import".into(),
+        goal: "p99 of wait and write together <= 50 ms".into(),
+        limit: "-".into(),
+        measured: format!(
+            "p99 {p99:.0} ms, worst {:.0} ms of {}",
+            quantile(&waits_ms, 1.0),
+            waits_ms.len()
+        ),
+        ratio: None,
+        pass: p99 <= 50.0,
+    }])
 }
