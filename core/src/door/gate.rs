@@ -4,7 +4,7 @@
 //! Imports and merges take the gate once per step and let every waiting tap go first, so a tap
 //! waits for one step at most. Must not know: what is written or read.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use rusqlite::Connection;
 
@@ -46,6 +46,18 @@ impl<T> Gate<T> {
         }
         drop(waiting);
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Enters when nobody is inside or waits.
+    pub fn try_tap(&self) -> Option<MutexGuard<'_, T>> {
+        if *self.count() > 0 {
+            return None;
+        }
+        match self.inner.try_lock() {
+            Ok(guard) => Some(guard),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 
     /// Takes the guarded value out.

@@ -9,6 +9,7 @@ pub mod gate;
 pub mod query;
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use self::command::{Command, Effect, Planned, Planner};
@@ -117,6 +118,7 @@ pub struct Tuquan {
     views: Arc<Vec<View>>,
     members: RwLock<Arc<Members>>,
     changes: Mutex<VecDeque<Changed>>,
+    has_read: AtomicBool,
     _lock: Lock,
 }
 
@@ -133,6 +135,7 @@ impl Tuquan {
             views: Arc::clone(&replica.mind.views),
             members: RwLock::new(Arc::clone(&replica.mind.members)),
             changes: Mutex::default(),
+            has_read: AtomicBool::new(false),
             readers: Readers::new(config.location),
             writer: Gate::new(replica),
             _lock: lock,
@@ -325,6 +328,13 @@ impl Tuquan {
     /// # Errors
     /// As [`Tuquan::query`].
     pub fn list(&self, list: &List) -> Result<Page> {
+        // The first page after opening is read on the connection that is open already, when
+        // nobody writes: making another one would take longer than the page.
+        if !self.has_read.swap(true, Ordering::Relaxed)
+            && let Some(replica) = self.writer.try_tap()
+        {
+            return query::list(&replica.connection, &self.views, list);
+        }
         self.readers.read(|connection| query::list(connection, &self.views, list))
     }
 

@@ -15,7 +15,7 @@ use crate::record::declare::{Declaration, Field, Merge, Type};
 use crate::record::plain::{Plain, element_type, field_named, from_value, to_value};
 use crate::store::search;
 use crate::store::views::{
-    self, FLAG_CLOCK, FLAG_CONCURRENT, FLAG_CONFLICT, FLAG_DAMAGED, Stored, View, WHEN, bind,
+    self, FLAG_CLOCK, FLAG_CONCURRENT, FLAG_CONFLICT, FLAG_DAMAGED, Shown, Stored, View, WHEN, bind,
 };
 
 /// The most rows of one page.
@@ -226,14 +226,14 @@ pub fn list(connection: &Connection, views: &[View], list: &List) -> Result<Page
     let place = if conditions.is_empty() { String::new() } else { " WHERE ".to_owned() };
     let tail =
         format!("{place}{} ORDER BY {WHEN} DESC, rid DESC LIMIT ?", conditions.join(" AND "));
-    let stored = view.rows(connection, &tail, &mut values.into_iter().map(bind))?;
-    let next = match stored.last() {
-        Some(last) if stored.len() == limit as usize => {
-            Some(PageKey { when_ms: when_ms(view.of, last), row: last.rid.unwrap_or_default() })
+    let shown = view.rows(connection, &tail, &mut values.into_iter().map(bind))?;
+    let next = match shown.last() {
+        Some(last) if shown.len() == limit as usize => {
+            Some(PageKey { when_ms: last.when_ms, row: last.rid })
         }
         _ => None,
     };
-    Ok(Page { rows: stored.iter().map(|stored| row(view.of, stored)).collect(), next })
+    Ok(Page { rows: shown.iter().map(|shown| row(view.of, shown)).collect(), next })
 }
 
 /// Returns one record with all that it says.
@@ -243,7 +243,8 @@ pub fn list(connection: &Connection, views: &[View], list: &List) -> Result<Page
 pub fn get(connection: &Connection, views: &[View], id: &RecordId) -> Result<Option<Record>> {
     for view in views {
         if let Some(stored) = view.load(connection, id)? {
-            return Ok(Some(whole(view.of, &stored)));
+            let shown = one(connection, view, stored.rid.unwrap_or_default())?;
+            return Ok(shown.map(|shown| whole(view.of, &shown, &stored)));
         }
     }
     Ok(None)
@@ -266,21 +267,19 @@ pub fn search(connection: &Connection, views: &[View], asked: &Search) -> Result
     });
     let mut hits = Vec::new();
     for view in searched {
-        let exact = match &query.exact {
+        let mut found = match &query.exact {
             Some(exact) => view.matching(connection, exact, limit)?,
             None => Vec::new(),
         };
-        let mut rids: Vec<(bool, i64)> = exact.iter().map(|rid| (true, *rid)).collect();
-        if rids.len() < limit {
+        let exact = found.len();
+        if exact < limit {
             let folded = view.matching(connection, &query.folded, limit)?;
-            rids.extend(folded.into_iter().filter(|rid| !exact.contains(rid)).map(|r| (false, r)));
+            let is_new = |hit: &Shown| found.iter().all(|known| known.rid != hit.rid);
+            let folded: Vec<Shown> = folded.into_iter().filter(is_new).collect();
+            found.extend(folded);
         }
-        for (is_exact, rid) in rids.into_iter().take(limit) {
-            let tail = " WHERE rid = ?";
-            let stored =
-                view.rows(connection, tail, &mut std::iter::once(bind(Value::Int(rid))))?;
-            hits.extend(stored.iter().map(|stored| (is_exact, row(view.of, stored))));
-        }
+        let hit = |(number, shown)| (number < exact, row(view.of, shown));
+        hits.extend(found.iter().enumerate().map(hit));
     }
     hits.sort_by_key(|(exact, record)| std::cmp::Reverse((*exact, record.when_ms)));
     Ok(hits.into_iter().take(limit).map(|(_, record)| record).collect())
@@ -296,9 +295,9 @@ pub fn conflicts(connection: &Connection, views: &[View], limit: u32) -> Result<
         let tail = format!(" WHERE flags & {FLAG_CONFLICT} ORDER BY rid DESC LIMIT ?");
         let limit = Value::Int(i64::from(limit.clamp(1, 10_000)));
         let rows = view.rows(connection, &tail, &mut std::iter::once(bind(limit)))?;
-        for stored in rows {
-            if let Some(stored) = view.load(connection, &stored.id)? {
-                open.push(whole(view.of, &stored));
+        for shown in rows {
+            if let Some(stored) = view.load(connection, &shown.id)? {
+                open.push(whole(view.of, &shown, &stored));
             }
         }
     }
@@ -322,11 +321,7 @@ pub fn counts(connection: &Connection, views: &[View], asked: &Counts) -> Result
         }
         fields.push(field);
     }
-    let week = format!(
-        "(({WHEN} + {OFFSET_MS} - {MONDAY_MS}) / {WEEK_MS} * {WEEK_MS} + {MONDAY_MS} - {OFFSET_MS})"
-    );
     let mut columns: Vec<String> = fields.iter().map(|f| format!("\"{}\"", f.name)).collect();
-    columns.push(if asked.by_week { week } else { "NULL".to_owned() });
     let mut conditions = vec!["1".to_owned()];
     let mut values = Vec::new();
     for (bound, compare) in [(asked.from_ms, ">="), (asked.to_ms, "<")] {
@@ -335,69 +330,95 @@ pub fn counts(connection: &Connection, views: &[View], asked: &Counts) -> Result
             values.push(bind(Value::Int(ms)));
         }
     }
-    let numbers: Vec<String> = (1..=columns.len()).map(|n| n.to_string()).collect();
+    let order = match columns.is_empty() {
+        true => WHEN.to_owned(),
+        false => format!("{}, {WHEN}", columns.join(", ")),
+    };
+    columns.push(WHEN.to_owned());
+    // In the order of the field's index, which covers this: equal cells come one after the other
+    // and are counted here, where SQLite would sort 100,000 weeks first.
     let sql = format!(
-        "SELECT {}, count(*) FROM \"{}\" WHERE {} GROUP BY {} ORDER BY {}",
+        "SELECT {} FROM \"{}\" WHERE {} ORDER BY {order}",
         columns.join(", "),
         view.of.name,
         conditions.join(" AND "),
-        numbers.join(", "),
-        numbers.join(", ")
     );
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(params_from_iter(values))?;
-    let mut counts = Vec::new();
+    let mut cells: Vec<Cell> = Vec::new();
     while let Some(row) = rows.next()? {
-        let mut by = Vec::with_capacity(fields.len());
-        for (index, field) in fields.iter().enumerate() {
-            let value = views::from_sql(&field.ty, row.get_ref(index)?);
-            by.push(value.and_then(|value| from_value(&field.ty, &value)));
+        let ms: i64 = row.get(fields.len())?;
+        let week_ms = asked.by_week.then(|| {
+            let since = ms.saturating_add(OFFSET_MS - MONDAY_MS);
+            since.div_euclid(WEEK_MS) * WEEK_MS + MONDAY_MS - OFFSET_MS
+        });
+        let mut is_same = cells.last().is_some_and(|cell| cell.week_ms == week_ms);
+        for index in 0..fields.len() {
+            let value = row.get_ref(index)?;
+            is_same = is_same && cells.last().is_some_and(|cell| value == (&cell.by[index]).into());
         }
-        let count: i64 = row.get(fields.len() + 1)?;
-        counts.push(Count { by, week_ms: row.get(fields.len())?, count: count.cast_unsigned() });
+        match cells.last_mut() {
+            Some(cell) if is_same => cell.count += 1,
+            _ => {
+                let by = (0..fields.len()).map(|index| row.get(index));
+                cells.push(Cell { by: by.collect::<rusqlite::Result<_>>()?, week_ms, count: 1 });
+            }
+        }
     }
-    Ok(counts)
+    Ok(cells.into_iter().map(|cell| cell.finish(&fields)).collect())
 }
 
-fn when_ms(of: &Declaration, stored: &Stored) -> i64 {
-    let occurred = of.field_named("t_occ").and_then(|field| stored.state.shown(field));
-    match occurred {
-        Some(Value::Int(ms)) => ms,
-        _ => stored.saved.ms(),
+/// One cell of counts as SQLite holds its values.
+struct Cell {
+    by: Vec<rusqlite::types::Value>,
+    week_ms: Option<i64>,
+    count: u64,
+}
+
+impl Cell {
+    fn finish(self, fields: &[&Field]) -> Count {
+        let plain = |(value, field): (&rusqlite::types::Value, &&Field)| {
+            let value = views::from_sql(&field.ty, value.into())?;
+            from_value(&field.ty, &value)
+        };
+        let by = self.by.iter().zip(fields).map(plain).collect();
+        Count { by, week_ms: self.week_ms, count: self.count }
     }
+}
+
+/// Reads the columns of one row.
+fn one(connection: &Connection, view: &View, rid: i64) -> Result<Option<Shown>> {
+    let rid = &mut std::iter::once(bind(Value::Int(rid)));
+    Ok(view.rows(connection, " WHERE rid = ?", rid)?.pop())
 }
 
 /// Returns the row of a list: single values only.
-fn row(of: &'static Declaration, stored: &Stored) -> Record {
+fn row(of: &'static Declaration, shown: &Shown) -> Record {
     let mut fields = BTreeMap::new();
-    for field in of.fields().filter(|field| field.is_column()) {
-        let shown = match field.merge {
-            Merge::DE => stored.derived.get(field.name).cloned(),
-            _ => stored.state.shown(field),
-        };
-        if let Some(plain) = shown.and_then(|value| from_value(&field.ty, &value)) {
+    for (field, value) in &shown.values {
+        if let Some(plain) = from_value(&field.ty, value) {
             fields.insert(field.name.to_owned(), plain);
         }
     }
     Record {
         kind: of.name.to_owned(),
-        record: stored.id,
-        when_ms: when_ms(of, stored),
-        saved_ms: stored.saved.ms(),
-        log: stored.log,
+        record: shown.id,
+        when_ms: shown.when_ms,
+        saved_ms: shown.saved.ms(),
+        log: shown.log,
         fields,
         lists: BTreeMap::new(),
         conflicts: BTreeMap::new(),
-        in_conflict: stored.flags & FLAG_CONFLICT != 0,
-        concurrent: stored.flags & FLAG_CONCURRENT != 0,
-        clock_suspect: stored.flags & FLAG_CLOCK != 0,
-        damaged: stored.flags & FLAG_DAMAGED != 0,
+        in_conflict: shown.flags & FLAG_CONFLICT != 0,
+        concurrent: shown.flags & FLAG_CONCURRENT != 0,
+        clock_suspect: shown.flags & FLAG_CLOCK != 0,
+        damaged: shown.flags & FLAG_DAMAGED != 0,
     }
 }
 
 /// Returns the record with its lists and open conflicts.
-fn whole(of: &'static Declaration, stored: &Stored) -> Record {
-    let mut record = row(of, stored);
+fn whole(of: &'static Declaration, shown: &Shown, stored: &Stored) -> Record {
+    let mut record = row(of, shown);
     for field in of.fields() {
         if field.is_list() {
             let elements = elements(field, stored);

@@ -24,7 +24,7 @@ const LOCK: &str = "store.lock";
 /// A page that is not in the cache is decrypted and checked anew, which costs more than writing
 /// it: bulk work on 100,000 records needs its indexes at hand.
 const WRITER_CACHE_KIB: i64 = 16 << 10;
-const READER_CACHE_KIB: i64 = 2 << 10;
+const READER_CACHE_KIB: i64 = 6 << 10;
 
 /// The store's key: 32 bytes from the caller, who keeps them in the phone's keystore.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]

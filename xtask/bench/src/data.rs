@@ -65,9 +65,13 @@ pub(crate) fn many(count: usize) -> Source {
 }
 
 fn event(number: usize, row: &[String]) -> Event {
-    let mut longest: Vec<&String> = row.iter().collect();
-    longest.sort_by_key(|text| std::cmp::Reverse(text.len()));
-    let summary = longest.iter().take(2).map(|text| text.as_str()).collect::<Vec<_>>().join(" ");
+    // Category and narrative of the campus log, type and crossing of the dispatch log.
+    let said = match row.len() {
+        10 => [&row[2], &row[8]],
+        6 => [&row[2], &row[5]],
+        _ => [&row[0], &row[row.len() - 1]],
+    };
+    let summary = format!("{} / {}", said[0], said[1]);
     let hash: usize = row.iter().flat_map(|text| text.bytes()).map(usize::from).sum();
     Event {
         t_occ_ms: 1_700_000_000_000 + i64::try_from(number).unwrap_or_default() * 61_000,

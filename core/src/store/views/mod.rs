@@ -10,8 +10,6 @@ mod heads;
 mod lists;
 mod rivals;
 
-use std::collections::BTreeMap;
-
 use rusqlite::types::{ToSqlOutput, Value as Sql, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params, params_from_iter};
 
@@ -40,8 +38,9 @@ pub const FLAG_DAMAGED: i64 = 8;
 /// Some items are over the bounds and kept aside.
 pub const FLAG_ASIDE: i64 = 16;
 
-/// The SQL expression that orders records in time, in ms.
-pub const WHEN: &str = "ifnull(\"t_occ\", \"saved\" >> 16)";
+/// The column that orders records in time, in ms: when it happened if known, else when it was
+/// saved. A column and not an expression, so that an index covers counts by week.
+pub const WHEN: &str = "\"when_ms\"";
 
 /// The SQL expression that orders the transitions of a folded state in time, in ms.
 pub const STEP_WHEN: &str = "ifnull(\"t_event\", \"hlc\" >> 16)";
@@ -65,9 +64,29 @@ pub struct Stored {
     pub flags: i64,
     /// What it says.
     pub state: State,
-    /// The derived values that its row holds, by field name.
-    pub derived: BTreeMap<&'static str, Value>,
 }
+
+/// A row of a list: what a record shows, without what the next fold needs.
+#[derive(Debug)]
+pub struct Shown {
+    /// The local row number.
+    pub rid: i64,
+    /// The id.
+    pub id: RecordId,
+    /// The log that created it.
+    pub log: LogId,
+    /// When it was created.
+    pub saved: Hlc,
+    /// See `FLAG_...`.
+    pub flags: i64,
+    /// The time that orders it, in ms.
+    pub when_ms: i64,
+    /// The values of its columns.
+    pub values: Vec<(&'static Field, Value)>,
+}
+
+/// Where a row's own columns begin in a select.
+const FIXED_COLUMNS: usize = 8;
 
 /// The SQL of one record type, made once.
 #[derive(Debug)]
@@ -88,7 +107,7 @@ impl View {
     pub fn new(of: &'static Declaration) -> Self {
         let columns: Vec<&Field> = of.fields().filter(|field| field.is_column()).collect();
         let names: Vec<String> = columns.iter().map(|f| format!("\"{}\"", f.name)).collect();
-        let fixed = ["id", "log", "saved", "heads", "items", "flags"];
+        let fixed = ["id", "log", "saved", "heads", "items", "flags", WHEN];
         let all: Vec<String> =
             fixed.iter().map(|name| (*name).to_owned()).chain(names.iter().cloned()).collect();
         let marks = vec!["?"; all.len()].join(", ");
@@ -112,7 +131,7 @@ impl View {
         let mut sql = format!(
             "CREATE TABLE \"{table}\" (rid INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, \
              log INTEGER NOT NULL, saved INTEGER NOT NULL, heads BLOB NOT NULL, \
-             items INTEGER NOT NULL, flags INTEGER NOT NULL"
+             items INTEGER NOT NULL, flags INTEGER NOT NULL, {WHEN} INTEGER NOT NULL"
         );
         for field in &self.columns {
             sql.push_str(&format!(", \"{}\" {}", field.name, column_type(&field.ty)));
@@ -214,15 +233,12 @@ impl View {
             flags: row.get(6)?,
             ..Stored::default()
         };
-        for (index, field) in (7..).zip(&self.columns) {
+        for (index, field) in (FIXED_COLUMNS..).zip(&self.columns) {
             let Some(value) = from_sql(&field.ty, row.get_ref(index)?) else {
                 continue;
             };
             match field.merge {
-                Merge::DE => {
-                    stored.derived.insert(field.name, value);
-                }
-                Merge::CN => {}
+                Merge::DE | Merge::CN => {}
                 Merge::FS => {
                     // With one tip its key does not matter: the next transition has seen it.
                     if let Value::Int(state) = value {
@@ -253,32 +269,68 @@ impl View {
         connection: &Connection,
         tail: &str,
         values: &mut dyn Iterator<Item = ToSqlOutput<'static>>,
-    ) -> Result<Vec<Stored>> {
+    ) -> Result<Vec<Shown>> {
         let mut statement = connection.prepare_cached(&format!("{}{tail}", self.select))?;
         let mut rows = statement.query(params_from_iter(values))?;
-        let mut found = Vec::new();
+        let mut found: Vec<Shown> = Vec::new();
+        let mut logs: Vec<(i64, LogId)> = Vec::new();
         while let Some(row) = rows.next()? {
-            let (mut stored, log_no) = self.read_row(row)?;
-            stored.log = log_of(connection, log_no)?;
-            found.push(stored);
+            let no = row.get(2)?;
+            let log = match logs.iter().find(|(known, _)| *known == no) {
+                Some((_, log)) => *log,
+                None => {
+                    let log = log_of(connection, no)?;
+                    logs.push((no, log));
+                    log
+                }
+            };
+            let mut shown = Shown {
+                rid: row.get(0)?,
+                id: row.get(1)?,
+                log,
+                saved: Hlc(row.get::<_, i64>(3)?.cast_unsigned()),
+                flags: row.get(6)?,
+                when_ms: row.get(7)?,
+                values: Vec::with_capacity(self.columns.len()),
+            };
+            for (index, field) in (FIXED_COLUMNS..).zip(&self.columns) {
+                if let Some(value) = from_sql(&field.ty, row.get_ref(index)?) {
+                    shown.values.push((field, value));
+                }
+            }
+            found.push(shown);
         }
         Ok(found)
+    }
+
+    /// Returns the time that orders a record: when it happened if known, else when it was saved.
+    #[must_use]
+    pub fn when_ms(&self, record: &Stored) -> i64 {
+        let occurred = self.of.field_named("t_occ").and_then(|field| record.state.shown(field));
+        match occurred {
+            Some(Value::Int(ms)) => ms,
+            _ => record.saved.ms(),
+        }
     }
 
     /// Returns the rows that match a search expression, newest row first.
     ///
     /// # Errors
     /// `E-DBPAGE` and the like.
-    pub fn matching(&self, connection: &Connection, wanted: &str, most: usize) -> Result<Vec<i64>> {
+    pub fn matching(
+        &self,
+        connection: &Connection,
+        wanted: &str,
+        most: usize,
+    ) -> Result<Vec<Shown>> {
         let table = self.of.name;
-        let sql = format!(
-            "SELECT rowid FROM \"{table}_search\" WHERE \"{table}_search\" MATCH ? \
-             ORDER BY rowid DESC LIMIT ?"
+        let tail = format!(
+            " WHERE rid IN (SELECT rowid FROM \"{table}_search\" WHERE \"{table}_search\" MATCH ? \
+             ORDER BY rowid DESC LIMIT ?) ORDER BY rid DESC"
         );
-        let most = i64::try_from(most).unwrap_or(i64::MAX);
-        let mut statement = connection.prepare_cached(&sql)?;
-        let rows = statement.query_map(params![wanted, most], |row| row.get(0))?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
+        let most = Value::Int(i64::try_from(most).unwrap_or(i64::MAX));
+        let values = [Value::Text(wanted.to_owned()), most];
+        self.rows(connection, &tail, &mut values.into_iter().map(bind))
     }
 
     fn load_rivals(&self, connection: &Connection, rid: i64, state: &mut State) -> Result<()> {
@@ -315,13 +367,14 @@ impl View {
     ) -> Result<i64> {
         self.set_flags(record);
         let derived = (self.of.derive)(&StateFields { of: self.of, record });
-        let mut values: Vec<Sql> = Vec::with_capacity(self.columns.len() + 7);
+        let mut values: Vec<Sql> = Vec::with_capacity(self.columns.len() + FIXED_COLUMNS + 1);
         values.push(Sql::Blob(record.id.0.to_vec()));
         values.push(Sql::Integer(logs(&record.log)));
         values.push(Sql::Integer(record.saved.0.cast_signed()));
         values.push(Sql::Blob(encode_heads(&record.heads, logs)));
         values.push(Sql::Integer(record.items.cast_signed()));
         values.push(Sql::Integer(record.flags));
+        values.push(Sql::Integer(self.when_ms(record)));
         for field in &self.columns {
             let value = match field.merge {
                 Merge::DE => derived
