@@ -228,3 +228,28 @@ fn content_that_fills_a_hole_is_shown() {
     assert_eq!(two.b.stats().expect("stats").records[3].1, 1);
     two.equal();
 }
+
+/// An own entry was stored after its step; an item that had waited for it was merged in that step,
+/// did not find the entry, and the record forgot what was just written.
+#[test]
+fn an_own_write_that_was_waited_for_stays_in_its_record() {
+    let two = Two::new(0);
+    let record = two.tap(1);
+    let mut rogue = Rogue::join(&two.a, Role::R1, 9).expect("joined");
+    let log = two.a.device().expect("device").log.expect("open");
+    let next = vector(&two.a).expect("vector").get(&log).expect("there").next;
+    // The entry of the tap, and a place that the next one does not have.
+    let dep = |seq, index| Dep { place: Place { log, seq, index }, check: Some([0; 4]) };
+    let deps = vec![dep(next - 1, 0), dep(next, 7)];
+    let ops = vec![Op::Set(19, Value::Int(2))];
+    rogue.write(&Item { kind: 4, target: Target::Record(record), deps, ops });
+    let lie = rogue.pack().expect("packed");
+    two.a.bulk(|replica| replica.ingest(&lie)).expect("taken in");
+    assert_eq!(two.a.stats().expect("stats").pending, 1);
+    two.a.apply(request(2), &edit(record, "summary", Plain::from("Đã ghi"))).expect("edited");
+    assert_eq!(two.a.stats().expect("stats").pending, 0);
+    let shown = two.a.get(&record).expect("read").expect("there");
+    assert_eq!(shown.fields["summary"], Plain::from("Đã ghi"));
+    give(&two.a, &two.b).expect("given");
+    two.equal();
+}

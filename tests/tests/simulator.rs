@@ -11,13 +11,14 @@ use tuquan_tests::simulator::{Lab, Report};
 /// Seeds that found something once. With later steps of the simulator they may take another way;
 /// the causes have tests of their own in `regressions.rs`.
 const CORPUS: &[u64] = &[
-    5,  // own packs that came back moved the own log ahead of its tail
-    16, // packs held when a crash came before the retry
-    20, // a rebuild took items before those that they build on
-    25, // items over the bounds were forgotten by the next merge
-    31, // a record of another type took an incident's id
-    49, // items that waited for a place that its entry does not have
-    55, // a creation whose id was written to before it came
+    5,    // own packs that came back moved the own log ahead of its tail
+    16,   // packs held when a crash came before the retry
+    20,   // a rebuild took items before those that they build on
+    25,   // items over the bounds were forgotten by the next merge
+    31,   // a record of another type took an incident's id
+    49,   // items that waited for a place that its entry does not have
+    55,   // a creation whose id was written to before it came
+    1110, // an own write that another's item waited for was not yet there to be merged
 ];
 
 fn number(name: &str) -> Option<u64> {

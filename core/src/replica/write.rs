@@ -156,16 +156,28 @@ impl Replica {
             }
             let appended = append(transaction, mind, env, &items)?;
             let no = own_row(mind)?.no;
-            let written = Written { note, ..absorb(transaction, mind, &items, &appended)? };
+            let mut step = Step::new(transaction, mind);
+            let records = feed(&mut step, &items, &appended)?;
+            let seq = appended.chained.seq;
             let sql = "INSERT INTO entry (at, bytes, request, record, note) \
                        VALUES (?, ?, ?, ?, ?)";
+            // The entry is there before the step ends: when it wakes an item that waited for it,
+            // a merge reads it back.
             transaction.prepare_cached(sql)?.execute(params![
-                logs::at(no, written.seq),
+                logs::at(no, seq),
                 appended.chained.bytes,
                 request,
-                written.records.first(),
+                records.first(),
                 note
             ])?;
+            let written = Written {
+                seq,
+                hlc: appended.hlc,
+                clock_suspect: appended.clock_suspect,
+                records,
+                changed: step.finish()?,
+                note,
+            };
             seal_if_due(transaction, mind)?;
             Ok(Some(written))
         });
@@ -422,24 +434,6 @@ fn link(
     own.unsealed = (own.unsealed.0 + 1, own.unsealed.1 + bytes.len() as u64);
     let chained = Chained { seq, before, heads_before, bytes };
     Ok(Appended { chained, hlc, clock_suspect, digests })
-}
-
-fn absorb(
-    transaction: &Transaction<'_>,
-    mind: &mut Mind,
-    items: &[Item],
-    appended: &Appended,
-) -> Result<Written> {
-    let mut step = Step::new(transaction, mind);
-    let records = feed(&mut step, items, appended)?;
-    Ok(Written {
-        seq: appended.chained.seq,
-        hlc: appended.hlc,
-        clock_suspect: appended.clock_suspect,
-        records,
-        changed: step.finish()?,
-        note: 0,
-    })
 }
 
 /// Hands the items of an own entry to a step; returns the records that they wrote to.
