@@ -60,11 +60,6 @@ impl<T> Gate<T> {
         }
     }
 
-    /// Takes the guarded value out.
-    pub fn into_inner(self) -> T {
-        self.inner.into_inner().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn count(&self) -> MutexGuard<'_, usize> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
