@@ -63,6 +63,13 @@ impl Opened {
     pub fn entries(&self) -> u64 {
         self.ranges.iter().map(|(range, _)| range.entries.len() as u64).sum()
     }
+
+    /// Tells whether every item's content is there, so that the pack covers what it says.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        let entries = self.ranges.iter().flat_map(|(range, _)| &range.entries);
+        entries.flat_map(|entry| &entry.items).all(|item| matches!(item, Body::Bytes(_)))
+    }
 }
 
 /// Opens a pack and verifies every chain and seal in it; touches no store.
@@ -126,7 +133,16 @@ impl Replica {
             Err(error) if error.kind == Kind::WaitKey => return self.hold(bytes, error.kind),
             Err(error) => return Err(error),
         };
-        match self.ingest_opened(&opened) {
+        self.ingest_or_hold(&opened, bytes)
+    }
+
+    /// Takes in a pack that was opened from `bytes`, or keeps it while its author or the team
+    /// list that it cites is unknown.
+    ///
+    /// # Errors
+    /// As [`Replica::ingest`].
+    pub fn ingest_or_hold(&mut self, opened: &Opened, bytes: &[u8]) -> Result<Ingested> {
+        match self.ingest_opened(opened) {
             Err(error) if matches!(error.kind, Kind::NotMember | Kind::WaitMembers) => {
                 self.hold(bytes, error.kind)
             }

@@ -120,3 +120,29 @@ CREATE TABLE rival (
     key   BLOB NOT NULL,
     PRIMARY KEY (kind, rid, field, n)
 ) WITHOUT ROWID;
+
+-- Hubs that this phone meets, each named by its key. `listed` is how far its listing was read,
+-- `acks` the digest of the acknowledgements that were fetched, `sent` that of the own one.
+CREATE TABLE relay (
+    no       INTEGER PRIMARY KEY,
+    key      BLOB NOT NULL UNIQUE,
+    instance BLOB NOT NULL,
+    listed   INTEGER NOT NULL,
+    acks     BLOB NOT NULL,
+    sent     BLOB NOT NULL,
+    token    BLOB,
+    met_ms   INTEGER NOT NULL
+);
+
+-- What a hub lists, and what this phone knows of it: a claim, opened here, worthless, or waiting;
+-- and the hub's signature under having received it.
+CREATE TABLE relay_pack (
+    relay   INTEGER NOT NULL,
+    id      BLOB NOT NULL,
+    seq     INTEGER NOT NULL,
+    size    INTEGER NOT NULL,
+    ranges  BLOB NOT NULL,
+    state   INTEGER NOT NULL,
+    receipt BLOB,
+    PRIMARY KEY (relay, id)
+) WITHOUT ROWID;

@@ -24,7 +24,11 @@ mod receive;
 
 use std::collections::{HashSet, VecDeque};
 
-pub use self::ack::{Acknowledged, acked_floor, acked_vector, all, held_elsewhere};
+pub(super) use self::ack::ack_of_device;
+pub use self::ack::{
+    AckBlob, Acknowledged, ack_blob, acked_floor, acked_vector, acks_digest, all, held_elsewhere,
+    take_ack_blob,
+};
 pub use self::event::{Event, Options, Stats};
 pub use self::message::{
     Claim, FRAME_BYTES_MAX, FRAME_HEAD_LEN, Framer, Hello, Message, VERSION, WANT_HELD_MAX, Want,
