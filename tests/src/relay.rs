@@ -12,10 +12,9 @@ use tuquan_core::error::Result;
 use tuquan_core::ids::{DeviceKey, Digest, LogId, SpaceId};
 use tuquan_core::log::pack::{Extent, Header, pack_id};
 use tuquan_core::sync::relay::{
-    Hub, Listed, Next, RelayEvent, RelayStats, RelaySync, Request, Response, listing_digest,
-    receipt_hash,
+    Hub, Listed, Next, RelayEvent, RelayStats, RelaySync, Request, Response, SignedAck, ack_hash,
+    acks_digest, listing_digest, receipt_hash,
 };
-use tuquan_core::sync::session::{AckBlob, acks_digest};
 
 /// How a hub lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,11 +137,11 @@ impl ModelHub {
         listed
     }
 
-    fn digest(&self) -> [u8; 32] {
+    fn digest(&self) -> Digest {
         let mut ids: Vec<Digest> = self.listing().into_iter().map(|pack| pack.id).collect();
         ids.sort_unstable();
         ids.dedup();
-        listing_digest(ids.iter())
+        listing_digest(&ids)
     }
 
     fn acks(&self) -> Vec<Vec<u8>> {
@@ -157,7 +156,8 @@ impl ModelHub {
         self.requests += 1;
         Ok(match request {
             Request::State { listing, acks } => {
-                let mine = (self.digest(), acks_digest(&self.acks()));
+                let hashes: Vec<Digest> = self.acks().iter().map(|bytes| ack_hash(bytes)).collect();
+                let mine = (self.digest(), acks_digest(&hashes));
                 if (*listing, *acks) == mine || self.lie == Some(Lie::Same) {
                     Response::Same
                 } else {
@@ -188,7 +188,8 @@ impl ModelHub {
             }
             Request::Opened { .. } => Response::Noted,
             Request::PutAck { bytes } => {
-                let blob = AckBlob::read(bytes, &self.space)?;
+                let blob = SignedAck::decode(bytes)?;
+                blob.check(&self.space)?;
                 let counter = blob.claim.counter;
                 let kept = self.shelf.acks.entry(blob.device).or_default();
                 if counter >= kept.0 {

@@ -3,9 +3,6 @@
 use crate::ids::{DeviceKey, Digest};
 use crate::log::pack::Extent;
 
-/// The most bytes of packs that one request carries up, and about as many as one answer brings
-/// down, are these times one and four.
-pub const BATCH_BYTES_MAX: usize = 1 << 20;
 /// The most packs that one request names.
 pub const BATCH_PACKS_MAX: usize = 256;
 
@@ -24,9 +21,9 @@ pub enum Request {
     /// Has anything changed since these digests of its listing and its acknowledgements?
     State {
         /// The listing's digest as it is known here.
-        listing: [u8; 32],
+        listing: Digest,
         /// That of the acknowledgements.
-        acks: [u8; 32],
+        acks: Digest,
     },
     /// The listing after a sequence number.
     List {
@@ -38,7 +35,7 @@ pub enum Request {
         /// Their ids, at most [`BATCH_PACKS_MAX`].
         ids: Vec<Digest>,
     },
-    /// Here are packs, of at most [`BATCH_BYTES_MAX`] together or a single one.
+    /// Here are packs, of at most [`super::BATCH_BYTES_MAX`] together or a single one.
     Put {
         /// The packs, whole.
         packs: Vec<Vec<u8>>,
@@ -50,7 +47,7 @@ pub enum Request {
     },
     /// The device's signed acknowledgement.
     PutAck {
-        /// See [`super::ack_blob`].
+        /// See [`super::SignedAck`].
         bytes: Vec<u8>,
     },
     /// The acknowledgements of all devices.
@@ -80,9 +77,9 @@ pub enum Response {
     /// Something has: the digests as they are there.
     Changed {
         /// Of the listing.
-        listing: [u8; 32],
+        listing: Digest,
         /// Of the acknowledgements.
-        acks: [u8; 32],
+        acks: Digest,
     },
     /// A part of the listing.
     Listing {

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::cover::Cover;
+use super::wire::listing_digest;
 use crate::codec::{Reader, Writer};
-use crate::crypto;
 use crate::error::Result;
 use crate::ids::{DeviceKey, Digest, LogId};
 use crate::log::pack::{ENTRIES_MAX, Extent};
@@ -66,8 +66,8 @@ pub(super) struct Mirror {
     pub(super) no: i64,
     pub(super) instance: Vec<u8>,
     pub(super) listed: u64,
-    pub(super) acks: [u8; 32],
-    pub(super) sent: [u8; 32],
+    pub(super) acks: Digest,
+    pub(super) sent: Digest,
     pub(super) packs: BTreeMap<Digest, Mirrored>,
 }
 
@@ -157,8 +157,9 @@ impl Mirror {
     }
 
     /// Returns the digest over the listing as it is known here.
-    pub(super) fn digest(&self) -> [u8; 32] {
-        listing_digest(self.packs.keys())
+    pub(super) fn digest(&self) -> Digest {
+        let ids: Vec<Digest> = self.packs.keys().copied().collect();
+        listing_digest(&ids)
     }
 
     /// Returns what the packs cover that this phone can vouch for.
@@ -169,17 +170,6 @@ impl Mirror {
         }
         cover
     }
-}
-
-/// Returns the digest of a listing, whose ids come in order.
-#[must_use]
-pub fn listing_digest<'a>(ids: impl ExactSizeIterator<Item = &'a Digest>) -> [u8; 32] {
-    let mut args = Writer::new();
-    args.array(ids.len());
-    for id in ids {
-        args.bytes(&id.0);
-    }
-    crypto::hash("tuquan/1 hub listing", &args)
 }
 
 /// Returns what all hubs together hold by receipt or by this phone's own opening.

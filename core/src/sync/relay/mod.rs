@@ -17,26 +17,31 @@ mod cover;
 mod message;
 mod mirror;
 mod offer;
+mod wire;
 
 use std::collections::{BTreeSet, VecDeque};
 
 use self::cover::Cover;
-pub use self::message::{BATCH_BYTES_MAX, BATCH_PACKS_MAX, Hub, Listed, Request, Response};
-pub use self::mirror::listing_digest;
+pub use self::message::{BATCH_PACKS_MAX, Hub, Listed, Request, Response};
 use self::mirror::{Mirror, Mirrored, State};
 use self::offer::Offer;
-use super::session::ack_of_device;
-pub use super::session::{ack_blob, acks_digest, take_ack_blob};
-use crate::codec::Writer;
+pub use self::wire::{
+    BATCH_BYTES_MAX, CHUNK_BYTES_MAX, SignedAck, ack_hash, acks_digest, chunk_delete_hash,
+    chunk_hash, listing_digest, login_hash, own_ack, pack_delete_hash, read_frames, receipt_hash,
+    take_ack, write_frames,
+};
+use crate::codec::{Reader, Writer};
 use crate::crypto::{self, SIGNATURE_LEN};
 use crate::error::{Error, Kind, Result};
 use crate::ids::{DeviceKey, Digest, LogId, SpaceId};
 use crate::log::pack::{self, Extent, Header};
 use crate::replica::Replica;
 use crate::replica::ingest::{self, Ingested};
+use crate::store::logs;
 
 /// About how many bytes of packs one request asks for.
 const GET_BYTES_MAX: u64 = 4 << 20;
+const ORIGIN_BYTES_MAX: usize = 512;
 
 /// What a meeting with a hub did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -69,7 +74,7 @@ pub enum RelayEvent {
     /// A pack could not be used; the others go on.
     Refused(Error),
     /// A device's signed statement of what it holds is new here.
-    Acknowledged(DeviceKey),
+    Acknowledged,
 }
 
 /// What is to be done next.
@@ -102,7 +107,7 @@ pub struct RelaySync {
     step: Step,
     mirror: Option<Mirror>,
     /// The listing's digest that the hub gave, and whether its acknowledgements are to be fetched.
-    theirs: (Option<[u8; 32]>, bool),
+    theirs: (Option<Digest>, bool),
     to_fetch: VecDeque<Digest>,
     fetched: VecDeque<Vec<u8>>,
     asked: Option<Request>,
@@ -206,8 +211,7 @@ impl RelaySync {
             }
             (Some(Request::Opened { .. }), Response::Noted) => Ok(()),
             (Some(Request::PutAck { bytes }), Response::Noted) => {
-                let sent = crypto::hash_bytes("tuquan/1 ack blob", &bytes);
-                self.mirror_mut()?.sent = sent;
+                self.mirror_mut()?.sent = ack_hash(&bytes);
                 Ok(())
             }
             (Some(Request::GetAcks), Response::Acks(blobs)) => self.take_acks(replica, &blobs),
@@ -452,9 +456,9 @@ impl RelaySync {
     }
 
     fn next_ack(&mut self, replica: &mut Replica) -> Result<Option<Request>> {
-        let bytes = ack_of_device(replica)?;
+        let bytes = own_ack(replica)?;
         let mirror = self.mirror.as_mut().ok_or_else(not_begun)?;
-        if crypto::hash_bytes("tuquan/1 ack blob", &bytes) != mirror.sent {
+        if ack_hash(&bytes) != mirror.sent {
             // This one changes the digest of all, so they are fetched afterwards.
             self.theirs.1 = true;
             return Ok(Some(Request::PutAck { bytes }));
@@ -469,16 +473,21 @@ impl RelaySync {
     }
 
     fn take_acks(&mut self, replica: &mut Replica, blobs: &[Vec<u8>]) -> Result<()> {
+        let me = replica.mind.identity()?.secret.device_key();
         for bytes in blobs {
-            match take_ack_blob(replica, bytes) {
-                Ok(Some(device)) => self.events.push_back(RelayEvent::Acknowledged(device)),
-                Ok(None) => {}
+            if SignedAck::decode(bytes).is_ok_and(|ack| ack.device == me) {
+                continue;
+            }
+            match take_ack(replica, bytes) {
+                Ok(true) => self.events.push_back(RelayEvent::Acknowledged),
+                Ok(false) => {}
                 Err(error) if error.kind.is_of_storage() => return Err(error),
                 // From a device that is not known here yet, or forged: it counts for nothing.
                 Err(_) => {}
             }
         }
-        self.mirror_mut()?.acks = acks_digest(blobs);
+        let hashes: Vec<Digest> = blobs.iter().map(|bytes| ack_hash(bytes)).collect();
+        self.mirror_mut()?.acks = acks_digest(&hashes);
         Ok(())
     }
 }
@@ -509,26 +518,10 @@ fn judge(replica: &mut Replica, bytes: &[u8], claimed: &[Extent]) -> Result<(Ing
     }
 }
 
-/// Returns the hash that a hub signs when it has stored a pack durably.
-#[must_use]
-pub fn receipt_hash(space: &SpaceId, pack: &Digest) -> [u8; 32] {
-    let mut args = Writer::new();
-    args.array(2).bytes(&space.0).bytes(&pack.0);
-    crypto::hash("tuquan/1 receipt", &args)
-}
-
 fn check_receipt(hub: &DeviceKey, space: &SpaceId, pack: &Digest, receipt: &[u8]) -> Result<()> {
     let bad = || Error::new(Kind::Signature, "a receipt of a wrong length");
     let signature: [u8; SIGNATURE_LEN] = receipt.try_into().map_err(|_| bad())?;
     crypto::verify(hub, &receipt_hash(space, pack), &signature)
-}
-
-/// Returns the hash that a device signs to log in at a hub.
-#[must_use]
-pub fn login_hash(origin: &str, space: &SpaceId, nonce: &[u8; 32]) -> [u8; 32] {
-    let mut args = Writer::new();
-    args.array(3).text(origin).bytes(&space.0).bytes(nonce);
-    crypto::hash("tuquan/1 hub login", &args)
 }
 
 /// What hubs are known to hold, from receipts and from what this phone opened itself.
@@ -567,6 +560,33 @@ impl Replica {
     pub fn hub_login(&self, origin: &str, nonce: &[u8; 32]) -> Result<[u8; SIGNATURE_LEN]> {
         let hash = login_hash(origin, &self.mind.space()?, nonce);
         Ok(self.mind.identity()?.secret.sign(&hash))
+    }
+
+    /// Returns the hub that was met at an address, so that meeting it again asks nothing first.
+    ///
+    /// # Errors
+    /// Of the store.
+    pub fn hub_at(&self, url: &str) -> Result<Option<Hub>> {
+        let Some(bytes) = logs::meta(&self.connection, &format!("hub {url}"))? else {
+            return Ok(None);
+        };
+        let mut from = Reader::new(&bytes);
+        from.tuple(2)?;
+        let key = DeviceKey(from.array_bytes()?);
+        Ok(Some(Hub { key, origin: from.text(ORIGIN_BYTES_MAX)?.to_owned() }))
+    }
+
+    /// Keeps which hub is at an address.
+    ///
+    /// # Errors
+    /// `E-SIZE` for an endless origin; of the store.
+    pub fn set_hub_at(&mut self, url: &str, hub: &Hub) -> Result<()> {
+        if hub.origin.len() > ORIGIN_BYTES_MAX {
+            return Err(Error::new(Kind::Size, "a hub's origin"));
+        }
+        let mut to = Writer::new();
+        to.array(2).bytes(&hub.key.0).text(&hub.origin);
+        self.transact(|into, _, _| logs::set_meta(into, &format!("hub {url}"), to.as_slice()))
     }
 
     /// Returns the token that a hub gave at the last login, if one is kept.

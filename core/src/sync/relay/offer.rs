@@ -7,8 +7,9 @@ use std::collections::VecDeque;
 
 use super::RelayEvent;
 use super::cover::Cover;
-use super::message::{BATCH_BYTES_MAX, BATCH_PACKS_MAX};
+use super::message::BATCH_PACKS_MAX;
 use super::mirror::{Mirror, Mirrored, State};
+use super::wire::BATCH_BYTES_MAX;
 use crate::error::Result;
 use crate::log::chain::Sort;
 use crate::log::pack::Extent;

@@ -17,7 +17,7 @@ use crate::ids::{DeviceKey, LogId, SpaceId};
 use crate::log::chain::Sort;
 use crate::replica::Replica;
 use crate::replica::mind::Mind;
-use crate::replica::outgoing::{self, Vector};
+use crate::replica::outgoing::Vector;
 use crate::store::logs;
 
 /// The store's setting that holds the last signed (counter, vector hash).
@@ -36,7 +36,13 @@ pub struct Acknowledged {
     pub vector: Vector,
 }
 
-fn claim_hash(space: &SpaceId, log: Option<&LogId>, counter: u64, vector: &[u8; 32]) -> [u8; 32] {
+/// Returns what a device signs of its vector's hash.
+pub(in crate::sync) fn claim_hash(
+    space: &SpaceId,
+    log: Option<&LogId>,
+    counter: u64,
+    vector: &[u8; 32],
+) -> [u8; 32] {
     let mut args = Writer::new();
     args.array(4).bytes(&space.0);
     match log {
@@ -52,7 +58,7 @@ fn claim_hash(space: &SpaceId, log: Option<&LogId>, counter: u64, vector: &[u8; 
 ///
 /// # Errors
 /// `E-NOTREADY` without a team; of the store.
-pub(super) fn sign(replica: &mut Replica, vector_hash: &[u8; 32]) -> Result<Claim> {
+pub(in crate::sync) fn sign(replica: &mut Replica, vector_hash: &[u8; 32]) -> Result<Claim> {
     let mind = &replica.mind;
     let (space, secret) = (mind.space()?, mind.identity()?.secret.clone());
     let log = mind.own.as_ref().map(|own| mind.logs[own.index].row.id);
@@ -77,106 +83,11 @@ fn read_signed(bytes: &[u8]) -> Result<(u64, Option<[u8; 32]>)> {
     Ok((from.uint()?, Some(from.array_bytes()?)))
 }
 
-/// The most bytes of an acknowledgement that comes by a hub.
-const BLOB_BYTES_MAX: usize = 1 << 20;
-
-/// Encodes a signed acknowledgement so that it can be carried by a hub:
-/// `[device, data log | null, counter, vector, signature]`.
-#[must_use]
-pub fn ack_blob(device: &DeviceKey, claim: &Claim, vector: &Vector) -> Vec<u8> {
-    let mut to = Writer::new();
-    to.array(5).bytes(&device.0);
-    match &claim.log {
-        None => to.null(),
-        Some(log) => to.bytes(&log.0),
-    };
-    to.uint(claim.counter);
-    vector.write(&mut to);
-    to.bytes(&claim.signature);
-    to.into_bytes()
-}
-
-/// A signed acknowledgement that came by a hub; its signature was checked, its device was not.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AckBlob {
-    /// The device that signed.
-    pub device: DeviceKey,
-    /// What it signed.
-    pub claim: Claim,
-    /// What it holds.
-    pub vector: Vector,
-}
-
-impl AckBlob {
-    /// Reads an acknowledgement of a device of `space` and checks its signature.
-    ///
-    /// # Errors
-    /// `E-SIZE`, `E-TRUNC`, `E-FORMAT`; `E-KEY`, `E-SIG`.
-    pub fn read(bytes: &[u8], space: &SpaceId) -> Result<Self> {
-        if bytes.len() > BLOB_BYTES_MAX {
-            return Err(Error::new(Kind::Size, format!("an acknowledgement of {}", bytes.len())));
-        }
-        let mut from = Reader::new(bytes);
-        from.tuple(5)?;
-        let device = DeviceKey(from.array_bytes()?);
-        let log = if from.null()? { None } else { Some(LogId(from.array_bytes()?)) };
-        let counter = from.uint()?;
-        let vector = Vector::read(&mut from)?;
-        let signature = from.array_bytes()?;
-        from.end();
-        from.finish()?;
-        let claim = Claim { log, counter, signature };
-        let hash = claim_hash(space, log.as_ref(), counter, &vector.hash());
-        crypto::verify(&device, &hash, &claim.signature)?;
-        Ok(Self { device, claim, vector })
-    }
-}
-
-/// Returns the digest of a set of acknowledgements, in whatever order they come.
-#[must_use]
-pub fn acks_digest(blobs: &[Vec<u8>]) -> [u8; 32] {
-    let mut hashes: Vec<[u8; 32]> =
-        blobs.iter().map(|bytes| crypto::hash_bytes("tuquan/1 ack blob", bytes)).collect();
-    hashes.sort_unstable();
-    let mut args = Writer::new();
-    args.array(hashes.len());
-    for hash in &hashes {
-        args.bytes(hash);
-    }
-    crypto::hash("tuquan/1 hub acks", &args)
-}
-
-/// Signs what this device holds now, to be carried by a hub.
-///
-/// # Errors
-/// `E-NOTREADY` without a team; of the store.
-pub(in crate::sync) fn ack_of_device(replica: &mut Replica) -> Result<Vec<u8>> {
-    replica.seal()?;
-    let vector = outgoing::vector(&replica.connection, &replica.mind)?;
-    let claim = sign(replica, &vector.hash())?;
-    let device = replica.mind.identity()?.secret.device_key();
-    Ok(ack_blob(&device, &claim, &vector))
-}
-
-/// Takes an acknowledgement that came by a hub; returns its device when it was new.
-///
-/// # Errors
-/// As [`AckBlob::read`]; `E-NOTMEMBER`; of the store.
-pub fn take_ack_blob(replica: &mut Replica, bytes: &[u8]) -> Result<Option<DeviceKey>> {
-    let blob = AckBlob::read(bytes, &replica.mind.space()?)?;
-    if blob.device == replica.mind.identity()?.secret.device_key() {
-        return Ok(None);
-    }
-    check(&replica.mind, &blob.device, &blob.claim, &blob.vector.hash())?;
-    let kept = keep(replica, &blob.device, &blob.claim, &blob.vector)?;
-    Ok(kept.then_some(blob.device))
-}
-
 /// Checks that `device` is a member and signed this vector hash.
 ///
 /// # Errors
 /// `E-NOTMEMBER`; `E-SIG`; `E-FORMAT` when it names another device's log as its own.
-pub(super) fn check(
+pub(in crate::sync) fn check(
     mind: &Mind,
     device: &DeviceKey,
     claim: &Claim,
@@ -197,7 +108,7 @@ pub(super) fn check(
 ///
 /// # Errors
 /// Of the store.
-pub(super) fn keep(
+pub(in crate::sync) fn keep(
     replica: &mut Replica,
     device: &DeviceKey,
     claim: &Claim,

@@ -16,7 +16,7 @@
 //! a missing key) stops only its own log. Must not know: transports, encryption of the line; the
 //! signed hello is all the authentication here.
 
-mod ack;
+pub(in crate::sync) mod ack;
 mod event;
 mod message;
 mod plan;
@@ -24,11 +24,7 @@ mod receive;
 
 use std::collections::{HashSet, VecDeque};
 
-pub(super) use self::ack::ack_of_device;
-pub use self::ack::{
-    AckBlob, Acknowledged, ack_blob, acked_floor, acked_vector, acks_digest, all, held_elsewhere,
-    take_ack_blob,
-};
+pub use self::ack::{Acknowledged, acked_floor, acked_vector, all, held_elsewhere};
 pub use self::event::{Event, Options, Stats};
 pub use self::message::{
     Claim, FRAME_BYTES_MAX, FRAME_HEAD_LEN, Framer, Hello, Message, VERSION, WANT_HELD_MAX, Want,
