@@ -14,6 +14,7 @@ use crate::record::declare::Role;
 use crate::replica::Changed;
 use crate::replica::Replica;
 use crate::replica::outgoing::{self, Vector};
+use crate::replica::write::GrantOf;
 use crate::sync::bundle::{Bundle, BundleWriter, Parsed};
 use crate::sync::card::Card;
 use crate::team::control::Act;
@@ -56,14 +57,22 @@ impl Replica {
         self.bundle(peer.unwrap_or(&nothing), newest_first, level, &[Sort::Control, Sort::Data])
     }
 
-    /// Makes the device of a card a member, unless it is one already, and returns the bundle that
-    /// it joins with: the team list, and all records when `with_history`.
+    /// Makes the device of a card a writer, unless it is a member already, and returns the bundle
+    /// that it joins with: the team list, and all records when `with_history`.
     ///
     /// # Errors
     /// `E-ROLE` when this device may not grant; `E-KEY`; of the store.
     pub fn grant_bundle(&mut self, card: &Card, role: Role, with_history: bool) -> Result<Vec<u8>> {
-        if self.mind.members.member(&card.device).is_err() {
-            self.grant(card.device, card.unbox, role)?;
+        self.admission_bundle(&GrantOf::writer(card.device, card.unbox, role), with_history)
+    }
+
+    /// As [`Replica::grant_bundle`], for any grant.
+    ///
+    /// # Errors
+    /// As [`Replica::grant_bundle`].
+    pub fn admission_bundle(&mut self, of: &GrantOf, with_history: bool) -> Result<Vec<u8>> {
+        if self.mind.members.member(&of.device).is_err() {
+            self.grant(of)?;
         }
         let sorts: &[Sort] =
             if with_history { &[Sort::Control, Sort::Data] } else { &[Sort::Control] };
