@@ -9,6 +9,7 @@ use tuquan_core::record::declare::Role;
 use tuquan_core::replica::Replica;
 use tuquan_core::replica::ingest::Ingested;
 use tuquan_core::replica::outgoing::{self, Vector};
+use tuquan_core::replica::write::GrantOf;
 use tuquan_core::sync::card::Card;
 
 /// Makes the identity of `newcomer` and lets `founder` grant it a role; both know it then.
@@ -20,7 +21,7 @@ pub fn join(founder: &Tuquan, newcomer: &Tuquan, role: Role) -> Result<()> {
     let card = newcomer.bulk(|replica| Ok(Card::encode(&replica.mind.identity()?.secret)))?;
     let card = Card::decode(&card)?;
     let space = founder.bulk(|replica| {
-        replica.grant(card.device, card.unbox, role)?;
+        replica.grant(&GrantOf::writer(card.device, card.unbox, role))?;
         replica.mind.space()
     })?;
     enter(newcomer, space)?;

@@ -12,6 +12,7 @@ use tuquan_core::log::entry::{Body, kind};
 use tuquan_core::log::item::{Item, Op, Target};
 use tuquan_core::record::declare::Role;
 use tuquan_core::replica::outgoing::Vector;
+use tuquan_core::replica::write::GrantOf;
 use tuquan_core::sync::bundle::BundleWriter;
 use tuquan_core::sync::card::Card;
 use tuquan_core::sync::session::{Options, Session, Side};
@@ -190,7 +191,8 @@ fn rows_8_and_9_signatures_and_keys_that_are_none() {
     let altered = desk.rogue.wrap(&altered).expect("packed");
     assert_eq!(desk.refused_pack(&altered), "E-SIG");
     let weak = DeviceKey([0; 32]);
-    let grant = desk.founder.bulk(|replica| replica.grant(weak, BoxKey([5; 32]), Role::R1));
+    let of = GrantOf::writer(weak, BoxKey([5; 32]), Role::R1);
+    let grant = desk.founder.bulk(|replica| replica.grant(&of));
     assert_eq!(grant.expect_err("refused").code(), "E-KEY");
     let secret = DeviceSecret { sign: [3; 32], unbox: [4; 32] };
     let mut card = Card::encode(&secret);

@@ -1,5 +1,5 @@
-//! What leaves a phone and comes to it: sessions, bundles, device cards and meetings with a
-//! hub.
+//! What leaves a phone and comes to it: lines, sessions, bundles, device cards, joining, meetings
+//! with a hub.
 //!
 //! Invariant: everything from outside is bounded and checked before it is used. Must not know:
 //! sockets, what records mean.
@@ -7,5 +7,8 @@
 pub mod bundle;
 pub mod card;
 pub mod courier;
+pub mod frames;
+pub mod join;
+pub mod line;
 pub mod relay;
 pub mod session;

@@ -43,6 +43,12 @@ impl EpochSecret {
         crypto::derive_key("tuquan/1 pack key", &self.0)
     }
 
+    /// Returns the key that beacons on a local network are named with.
+    #[must_use]
+    pub fn beacon_key(&self) -> [u8; 32] {
+        crypto::derive_key("tuquan/1 beacon key", &self.0)
+    }
+
     /// Returns the public key that sealed values of this epoch go to.
     #[must_use]
     pub fn public(&self) -> BoxKey {

@@ -250,9 +250,9 @@ impl HubClient {
             Body::Json(value) => {
                 request.header("content-type", "application/json").body(value.to_string())
             }
-            Body::Bytes(bytes) => request
-                .header("content-type", "application/octet-stream")
-                .body(bytes.clone()),
+            Body::Bytes(bytes) => {
+                request.header("content-type", "application/octet-stream").body(bytes.clone())
+            }
         };
         let mut response = request.send().await.map_err(unreachable)?;
         let status = response.status();

@@ -9,13 +9,13 @@
 //! Invariant: both sides take these from here, so that they cannot differ. Must not know: HTTP,
 //! sockets, how a relay keeps things.
 
-use crate::sync::session::{Claim, ack};
 use crate::codec::{Reader, Writer};
 use crate::crypto;
 use crate::error::{Error, Kind, Result};
 use crate::ids::{DeviceKey, Digest, LogId, SpaceId};
 use crate::replica::Replica;
 use crate::replica::outgoing::{self, Vector};
+use crate::sync::session::{Claim, ack};
 
 /// The most bytes of packs in one upload, and of a message in a mailbox's largest slot.
 pub const BATCH_BYTES_MAX: usize = 1 << 20;
