@@ -229,6 +229,56 @@ fn content_that_fills_a_hole_is_shown() {
     two.equal();
 }
 
+/// A phone that folded a record item by item showed what was over the record's bounds; one that
+/// merged the same items left it out.
+#[test]
+fn a_record_over_its_bounds_is_the_same_folded_and_merged() {
+    let two = Two::new(0);
+    let mut rogues: Vec<Rogue> =
+        (0..2).map(|seed| Rogue::join(&two.a, Role::R1, 30 + seed).expect("joined")).collect();
+    give(&two.a, &two.b).expect("given");
+    let priority = |value| Op::Set(19, Value::Int(value));
+    let (target, deps) = (Target::New, Vec::new());
+    let creation = Item { kind: 4, target, deps, ops: vec![Op::Set(16, Value::Int(4))] };
+    let first = rogues[0].write(&creation);
+    let opening = rogues[0].range();
+    let id = first.record_id(tuquan_core::clock::Hlc::from_ms(rogues[0].now_ms));
+    let item = |deps, ops| Item { kind: 4, target: Target::Record(id), deps, ops };
+    let known = rogues[0].dep(&opening, first, &creation.encode(&rogues[0].log));
+    let aside = item(vec![known], vec![priority(1)]);
+    let other = rogues[1].write(&aside);
+    let middle = rogues[1].range();
+    let beside = rogues[1].dep(&middle, other, &aside.encode(&rogues[1].log));
+    let own = |place| Dep { place, check: None };
+    let mut heads = vec![own(first), beside];
+    heads.sort();
+    // From here on the record is a line: one phone folds it, the other has yet to hear of `aside`.
+    let mut last = rogues[0].write(&item(heads, vec![priority(2)]));
+    let mut rest = Vec::new();
+    for number in 0..144 {
+        let long = Op::Set(900, Value::Text("x".repeat(60 << 10)));
+        let shown = Op::Set(26, Value::Int(number));
+        last = rogues[0].write(&item(vec![own(last)], vec![long, shown]));
+        if number % 36 == 35 {
+            rest.push(rogues[0].pack().expect("packed"));
+        }
+    }
+    let opening = rogues[0].wrap(&opening).expect("packed");
+    let middle = rogues[1].wrap(&middle).expect("packed");
+    let take = |store: &Tuquan, pack: &[u8]| {
+        store.bulk(|replica| replica.ingest(pack)).expect("taken in");
+    };
+    for pack in [&opening, &middle].into_iter().chain(&rest) {
+        take(&two.a, pack);
+    }
+    for pack in [&opening].into_iter().chain(&rest).chain([&middle]) {
+        take(&two.b, pack);
+    }
+    let shown = two.a.get(&id).expect("read").expect("there");
+    assert!(shown.damaged, "{shown:?}");
+    two.equal();
+}
+
 /// An own entry was stored after its step; an item that had waited for it was merged in that step,
 /// did not find the entry, and the record forgot what was just written.
 #[test]

@@ -12,6 +12,7 @@ use crate::codec::Value;
 use crate::error::{Error, Kind, Result};
 use crate::ids::{LogId, RecordId};
 use crate::log::item::{Dep, Item, Op, Place, Target, natural_id, set_key};
+use crate::record::bounds::ITEMS_MAX;
 use crate::record::declare::{Declaration, Field, Merge, Pick, Role, TimeMs, Transition, Type};
 use crate::record::plain::{Draft, Plain, element_type, field_named, to_value};
 use crate::replica::mind::Mind;
@@ -328,8 +329,8 @@ impl Planner<'_> {
             let effect = Effect::Unchanged;
             return Ok(Planned { items: Vec::new(), record: Some(id), effect });
         }
-        let items = stored.items >= crate::record::graph::ITEMS_MAX as u64;
-        if items || heads.len() > HEADS_MAX {
+        let is_full = stored.items >= ITEMS_MAX as u64 || !stored.size.clone().take(&ops);
+        if is_full || heads.len() > HEADS_MAX {
             return Err(Error::new(Kind::ChangeTooBig, format!("record {id} is full")));
         }
         check_after(of, stored, &ops)?;

@@ -17,9 +17,10 @@ use automerge::{
     ActorId, Automerge, AutomergeError, Change, ChangeHash, ObjId, ReadDoc, TextEncoding,
 };
 
+use super::bounds::{OPS_BYTES_MAX, Size};
 use super::change;
 use super::declare::Declaration;
-use super::graph::{Bits, Graph, GraphItem, OPS_BYTES_MAX};
+use super::graph::{Bits, Graph, GraphItem};
 use super::reading::{self, Makers};
 use super::state::{Stamp, State};
 use crate::error::{Error, Kind, Result};
@@ -42,6 +43,8 @@ pub struct Merged {
     pub damaged: Vec<(Place, Error)>,
     /// Items beyond the bounds of a record, in the order of (depth, digest).
     pub flagged: Vec<Place>,
+    /// How much of the bounds the others use up.
+    pub size: Size,
 }
 
 /// Merges the items of one record.
@@ -56,6 +59,7 @@ pub fn merge(of: &Declaration, items: Vec<GraphItem>) -> Result<Merged> {
         heads: document.graph.heads(),
         damaged: document.damaged,
         flagged: document.graph.flagged().to_vec(),
+        size: document.graph.size().clone(),
     })
 }
 

@@ -4,6 +4,7 @@
 //! came in; `fold = document` is a property test. Must not know: the database, any one record
 //! type, who wrote.
 
+pub mod bounds;
 mod change;
 pub mod declare;
 pub mod document;

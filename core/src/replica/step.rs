@@ -17,9 +17,10 @@ use crate::error::{Error, Kind, Result};
 use crate::ids::{Digest, LogId, RecordId};
 use crate::log::chain::Sort;
 use crate::log::item::{Dep, Item, Place};
+use crate::record::bounds::ITEMS_MAX;
 use crate::record::declare::{Merge, Role};
 use crate::record::document::merge;
-use crate::record::graph::{GraphItem, ITEMS_MAX};
+use crate::record::graph::GraphItem;
 use crate::record::state::{State, check_op};
 use crate::store::logs;
 use crate::store::views::{FLAG_ASIDE, FLAG_CLOCK, FLAG_DAMAGED, Head, Stored, View};
@@ -154,7 +155,11 @@ impl<'a> Step<'a> {
         };
         let record = &mut touched.record;
         let is_full = record.items >= ITEMS_MAX as u64 || record.flags & FLAG_ASIDE != 0;
-        if is_full || !touched.extra.is_empty() || !follows(&item.deps, &record.heads) {
+        if is_full
+            || !touched.extra.is_empty()
+            || !follows(&item.deps, &record.heads)
+            || !record.size.take(&item.ops)
+        {
             touched.extra.push(GraphItem {
                 place,
                 hlc: incoming.hlc,
@@ -342,6 +347,7 @@ fn merge_into(
     match merge(view.of, items) {
         Ok(merged) => {
             record.state = merged.state;
+            record.size = merged.size;
             record.heads = merged.heads.iter().map(|(place, d)| head(*place, d)).collect();
             put_aside(transaction, mind, view, record, &merged.flagged)?;
             record.flags &= !(FLAG_DAMAGED | FLAG_CLOCK);

@@ -14,7 +14,7 @@ use rusqlite::types::{ToSqlOutput, Value as Sql, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params, params_from_iter};
 
 pub use self::heads::Head;
-use self::heads::{decode_heads, encode_heads, local_no, log_of};
+use self::heads::{decode_heads, decode_size, encode_heads, encode_size, local_no, log_of};
 use self::lists::ListTable;
 use self::rivals::{restore_rival, rivals_of};
 use super::search::Indexed;
@@ -23,7 +23,7 @@ use crate::codec::{Reader, Value, Writer};
 use crate::crypto;
 use crate::error::Result;
 use crate::ids::{ElementKey, LogId, RecordId};
-use crate::log::item::TEXT_BYTES_MAX;
+use crate::record::bounds::{Size, TEXT_INSERTED_MAX};
 use crate::record::declare::{Declaration, Field, Fields, Merge, Type};
 use crate::record::state::{Held, Stamp, State};
 
@@ -60,6 +60,8 @@ pub struct Stored {
     pub heads: Vec<Head>,
     /// How many items it has.
     pub items: u64,
+    /// How much of its bounds it has used up.
+    pub size: Size,
     /// See `FLAG_...`.
     pub flags: i64,
     /// What it says.
@@ -86,7 +88,7 @@ pub struct Shown {
 }
 
 /// Where a row's own columns begin in a select.
-const FIXED_COLUMNS: usize = 8;
+const FIXED_COLUMNS: usize = 9;
 
 /// The SQL of one record type, made once.
 #[derive(Debug)]
@@ -107,7 +109,7 @@ impl View {
     pub fn new(of: &'static Declaration) -> Self {
         let columns: Vec<&Field> = of.fields().filter(|field| field.is_column()).collect();
         let names: Vec<String> = columns.iter().map(|f| format!("\"{}\"", f.name)).collect();
-        let fixed = ["id", "log", "saved", "heads", "items", "flags", WHEN];
+        let fixed = ["id", "log", "saved", "heads", "items", "size", "flags", WHEN];
         let all: Vec<String> =
             fixed.iter().map(|name| (*name).to_owned()).chain(names.iter().cloned()).collect();
         let marks = vec!["?"; all.len()].join(", ");
@@ -131,7 +133,7 @@ impl View {
         let mut sql = format!(
             "CREATE TABLE \"{table}\" (rid INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, \
              log INTEGER NOT NULL, saved INTEGER NOT NULL, heads BLOB NOT NULL, \
-             items INTEGER NOT NULL, flags INTEGER NOT NULL, {WHEN} INTEGER NOT NULL"
+             items INTEGER NOT NULL, size BLOB NOT NULL, flags INTEGER NOT NULL, {WHEN} INTEGER NOT NULL"
         );
         for field in &self.columns {
             sql.push_str(&format!(", \"{}\" {}", field.name, column_type(&field.ty)));
@@ -230,7 +232,8 @@ impl View {
             saved: Hlc(row.get::<_, i64>(3)?.cast_unsigned()),
             heads: decode_heads(row.get_ref(4)?.as_blob().unwrap_or_default())?,
             items: row.get::<_, i64>(5)?.cast_unsigned(),
-            flags: row.get(6)?,
+            size: decode_size(row.get_ref(6)?.as_blob().unwrap_or_default())?,
+            flags: row.get(7)?,
             ..Stored::default()
         };
         for (index, field) in (FIXED_COLUMNS..).zip(&self.columns) {
@@ -289,8 +292,8 @@ impl View {
                 id: row.get(1)?,
                 log,
                 saved: Hlc(row.get::<_, i64>(3)?.cast_unsigned()),
-                flags: row.get(6)?,
-                when_ms: row.get(7)?,
+                flags: row.get(7)?,
+                when_ms: row.get(8)?,
                 values: Vec::with_capacity(self.columns.len()),
             };
             for (index, field) in (FIXED_COLUMNS..).zip(&self.columns) {
@@ -345,7 +348,7 @@ impl View {
                 continue;
             };
             let mut from = Reader::new(row.get_ref(1)?.as_blob().unwrap_or_default());
-            let value = from.value(TEXT_BYTES_MAX)?;
+            let value = from.value(TEXT_INSERTED_MAX)?;
             let stamp = Stamp { hlc: Hlc(row.get::<_, i64>(2)?.cast_unsigned()), log: row.get(3)? };
             let first = last != Some(number);
             last = Some(number);
@@ -373,6 +376,7 @@ impl View {
         values.push(Sql::Integer(record.saved.0.cast_signed()));
         values.push(Sql::Blob(encode_heads(&record.heads, logs)));
         values.push(Sql::Integer(record.items.cast_signed()));
+        values.push(Sql::Blob(encode_size(&record.size)));
         values.push(Sql::Integer(record.flags));
         values.push(Sql::Integer(self.when_ms(record)));
         for field in &self.columns {
@@ -515,8 +519,9 @@ impl View {
     /// Encodes what a row says, independent of this phone.
     fn canonical(&self, stored: &Stored) -> Vec<u8> {
         let mut to = Writer::new();
-        to.array(7).uint(self.of.kind).bytes(&stored.id.0).bytes(&stored.log.0);
+        to.array(8).uint(self.of.kind).bytes(&stored.id.0).bytes(&stored.log.0);
         to.uint(stored.saved.0).uint(stored.items).int(stored.flags & !FLAG_CLOCK);
+        to.bytes(&encode_size(&stored.size));
         to.array(stored.heads.len());
         for head in &stored.heads {
             to.bytes(&head.place.log.0).uint(head.place.seq).uint(u64::from(head.place.index));
