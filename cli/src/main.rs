@@ -43,6 +43,7 @@ use serde_json::json;
 use words::Words;
 
 fn main() -> ExitCode {
+    tuquan_core::record::guard::hush();
     let given: Vec<OsString> = std::env::args_os().collect();
     let words = Words::new(usage::language(&given));
     let json = given.iter().any(|arg| arg == "--json");

@@ -3,21 +3,28 @@
 //! Row numbers are those of the quality page's table of bad inputs. Codes are compared as text: they
 //! are what documents and shells know.
 
+use std::sync::{Arc, Mutex};
+
 use tuquan_core::codec::{Value, Writer};
 use tuquan_core::crypto::DeviceSecret;
 use tuquan_core::door::Tuquan;
-use tuquan_core::error::Result;
+use tuquan_core::error::{Error, Kind, Result};
 use tuquan_core::ids::{BoxKey, DeviceKey, RecordId};
 use tuquan_core::log::entry::{Body, kind};
 use tuquan_core::log::item::{Item, Op, Target};
 use tuquan_core::record::declare::Role;
+use tuquan_core::record::document::Document;
+use tuquan_core::record::plain::Plain;
+use tuquan_core::replica::Replica;
 use tuquan_core::replica::outgoing::Vector;
 use tuquan_core::sync::bundle::BundleWriter;
 use tuquan_core::sync::card::Card;
 use tuquan_core::sync::session::{Options, Session, Side};
-use tuquan_tests::phone::{Folder, HandClock, KEY, NOON_MS, incident, location, open, request};
+use tuquan_tests::phone::{
+    Folder, HandClock, KEY, NOON_MS, edit, incident, location, note, open, request,
+};
 use tuquan_tests::rogue::Rogue;
-use tuquan_tests::team::{give, join, packs};
+use tuquan_tests::team::{give, join, packs, vector};
 use tuquan_tests::vfs::{Damage, Fault, FaultDisk, Permanence};
 
 /// A team of two, a liar in it, and a whole bundle of what the founder holds.
@@ -74,14 +81,7 @@ impl Desk {
         self.other.bulk(|replica| replica.ingest(&pack)).expect("the pack as such is sound");
         let after = self.other.stats().expect("stats");
         assert_eq!(after.records[3].1, before.records[3].1 + 1, "the sound one is shown, no other");
-        self.other
-            .read(|connection, _| {
-                let mut statement =
-                    connection.prepare("SELECT code FROM damaged ORDER BY at, item")?;
-                let codes = statement.query_map([], |row| row.get(0))?;
-                Ok(codes.collect::<rusqlite::Result<_>>()?)
-            })
-            .expect("read")
+        codes(&self.other)
     }
 }
 
@@ -206,7 +206,7 @@ fn rows_10_and_12_gaps_wait_and_duplicates_change_nothing() {
         desk.rogue.write(&created(vec![Op::Set(16, Value::Int(4))]));
         lots.push(desk.rogue.pack().expect("packed"));
     }
-    let vector = |store: &Tuquan| tuquan_tests::team::vector(store).expect("vector");
+    let vector = |store: &Tuquan| vector(store).expect("vector");
     let take = |pack: &[u8]| desk.other.bulk(|replica| replica.ingest(pack)).expect("taken in");
     take(&lots[0]);
     take(&lots[2]);
@@ -255,7 +255,7 @@ fn rows_22_and_23_a_digest_without_a_body_is_a_hole() {
     range.entries[1].items = vec![Body::Absent(digest)];
     let pack = desk.rogue.wrap(&range).expect("packed");
     desk.other.bulk(|replica| replica.ingest(&pack)).expect("stored");
-    let vector = tuquan_tests::team::vector(&desk.other).expect("vector");
+    let vector = vector(&desk.other).expect("vector");
     assert_eq!(vector.get(&desk.rogue.log).expect("there").excepted, [(place.seq, 1)]);
     // Another digest than the signed one breaks the seal.
     range.entries[1].items = vec![Body::Absent(tuquan_core::ids::Digest([1; 32]))];
@@ -325,6 +325,114 @@ fn rows_25_to_27_items_that_cannot_be_read_stop_only_themselves() {
     let pack = desk.rogue.pack().expect("packed");
     desk.other.bulk(|replica| replica.ingest(&pack)).expect("stored");
     assert_eq!(desk.other.stats().expect("stats").damaged, 12);
+}
+
+#[test]
+fn row_28_a_merge_that_panics_keeps_the_entries_and_is_tried_again() {
+    let (clock, folders) = (HandClock::at(NOON_MS), [Folder::new("a"), Folder::new("b")]);
+    let a = open(location(folders[0].path(), None), 1, &clock).expect("opened");
+    let b = open(location(folders[1].path(), None), 2, &clock).expect("opened");
+    a.found().expect("founded");
+    join(&a, &b, Role::R2).expect("joined");
+    let records = [1, 2].map(|n| a.apply(request(n), &incident("Mất xe")).expect("written").record);
+    give(&a, &b).expect("given");
+    let said = |text: &str| edit(records[0], "summary", Plain::from(text));
+    b.apply(request(3), &said("từ B")).expect("edited");
+    a.apply(request(4), &said("từ A")).expect("edited");
+    let told = listen_to_panics();
+    a.bulk(|replica| {
+        replica.mind.build = |_, _| panic!("như \u{201c}từ A\u{201d}");
+        Ok(())
+    })
+    .expect("set");
+    give(&b, &a).expect("the entries are taken in");
+    let shown =
+        |store: &Tuquan, nth: usize| store.get(&records[nth]).expect("read").expect("there");
+    let broken = shown(&a, 0);
+    assert_eq!((&broken.fields["summary"], broken.damaged), (&Plain::from("từ A"), true));
+    assert_eq!(shown(&a, 1), shown(&b, 1), "the rest is intact");
+    assert_eq!(codes(&a), ["E-CHANGE"]);
+    let log = b.device().expect("device").log.expect("open");
+    let next = |store| vector(store).expect("vector").get(&log).expect("there").next;
+    assert_eq!(next(&a), next(&b), "the entries are kept");
+    // A write on what is known goes on, and still nothing of the other one is lost.
+    b.apply(request(5), &note(records[0], "Đã gọi")).expect("noted");
+    give(&b, &a).expect("taken in");
+    assert_eq!(codes(&a), ["E-CHANGE", "E-CHANGE"]);
+    assert!(told.lock().expect("told").is_empty(), "a caught panic was printed");
+    // Opened by the same version it stays as it is; the next one tries again by itself.
+    drop(a);
+    let a = open(location(folders[0].path(), None), 3, &clock).expect("opened");
+    assert_eq!(codes(&a).len(), 2);
+    let older = |replica: &mut Replica| {
+        replica.transact(|transaction, _, _| {
+            let sql = "UPDATE meta SET value = x'00' WHERE key = 'view_made_by'";
+            assert_eq!(transaction.execute(sql, [])?, 1);
+            Ok(())
+        })
+    };
+    a.bulk(older).expect("set");
+    drop(a);
+    let a = open(location(folders[0].path(), None), 4, &clock).expect("opened");
+    give(&a, &b).expect("given");
+    assert_eq!(codes(&a), [""; 0]);
+    assert_eq!(shown(&a, 0), shown(&b, 0));
+    assert!(!shown(&a, 0).damaged);
+    assert_eq!(a.view_hash().expect("hash"), b.view_hash().expect("hash"));
+}
+
+#[test]
+fn row_28_the_next_merge_of_a_record_takes_in_what_failed_before() {
+    let (clock, folders) = (HandClock::at(NOON_MS), [Folder::new("a"), Folder::new("b")]);
+    let a = open(location(folders[0].path(), None), 1, &clock).expect("opened");
+    let b = open(location(folders[1].path(), None), 2, &clock).expect("opened");
+    a.found().expect("founded");
+    join(&a, &b, Role::R2).expect("joined");
+    let record = a.apply(request(1), &incident("Mất xe")).expect("written").record;
+    give(&a, &b).expect("given");
+    b.apply(request(3), &note(record, "từ B")).expect("noted");
+    a.apply(request(4), &note(record, "từ A")).expect("noted");
+    a.bulk(|replica| {
+        replica.mind.build = |_, _| Err(Error::new(Kind::Change, "refused"));
+        Ok(())
+    })
+    .expect("set");
+    give(&b, &a).expect("taken in");
+    assert_eq!(codes(&a), ["E-CHANGE"]);
+    a.bulk(|replica| {
+        replica.mind.build = Document::new;
+        Ok(())
+    })
+    .expect("set");
+    // Written on the heads that A shows: nothing names what failed.
+    a.apply(request(5), &note(record, "sau đó")).expect("noted");
+    give(&a, &b).expect("given");
+    assert_eq!(codes(&a), [""; 0]);
+    assert_eq!(a.view_hash().expect("hash"), b.view_hash().expect("hash"));
+}
+
+/// Notes the messages that a panic hook gets, as a shell's log would, beneath the quiet path.
+fn listen_to_panics() -> Arc<Mutex<Vec<String>>> {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let (heard, before) = (Arc::clone(&told), std::panic::take_hook());
+    std::panic::set_hook(Box::new(move |info| {
+        if info.payload_as_str().is_some_and(|text| text.contains("từ A")) {
+            heard.lock().expect("told").push(info.to_string());
+        }
+        before(info);
+    }));
+    tuquan_core::record::guard::hush();
+    told
+}
+
+fn codes(store: &Tuquan) -> Vec<String> {
+    store
+        .read(|connection, _| {
+            let mut statement = connection.prepare("SELECT code FROM damaged ORDER BY at, item")?;
+            let codes = statement.query_map([], |row| row.get(0))?;
+            Ok(codes.collect::<rusqlite::Result<_>>()?)
+        })
+        .expect("read")
 }
 
 #[test]

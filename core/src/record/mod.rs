@@ -9,6 +9,7 @@ mod change;
 pub mod declare;
 pub mod document;
 pub mod graph;
+pub mod guard;
 pub mod plain;
 mod reading;
 pub mod state;

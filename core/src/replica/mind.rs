@@ -17,6 +17,7 @@ use crate::log::chain::{self, RUN_ENTRIES_MAX, Run, Salts, Sort};
 use crate::log::entry::{Body, Entry, kind};
 use crate::log::item::Place;
 use crate::record::declare::Declaration;
+use crate::record::document::{Build, Document};
 use crate::store::logs::{self, LogRow};
 use crate::store::views::View;
 use crate::team::control::Act;
@@ -114,6 +115,8 @@ pub struct Remembered {
 pub struct Mind {
     /// The record types.
     pub schema: &'static [&'static Declaration],
+    /// What builds the document of a merge; a test hands in one that fails.
+    pub build: Build,
     /// Their views.
     pub views: Arc<Vec<View>>,
     /// Who this device is; none before `init`.
@@ -150,6 +153,7 @@ impl Mind {
         let identity = identity.map(|bytes| Identity::decode(&bytes)).transpose()?;
         let mut mind = Self {
             schema,
+            build: Document::new,
             views: Arc::new(schema.iter().map(|of| View::new(of)).collect()),
             identity,
             logs: Vec::new(),

@@ -6,12 +6,14 @@ use std::collections::HashMap;
 
 use super::Replica;
 use super::step::Step;
-use crate::error::Result;
+use crate::error::{Kind, Result};
 use crate::log::chain::Sort;
 use crate::log::entry::kind;
 use crate::store::{logs, views};
 
 const SHAPE: &str = "view_shape";
+/// The version that last made the views or found nothing to try again.
+const MADE_BY: &str = "view_made_by";
 const STEP_ENTRIES_MAX: usize = 1_024;
 
 /// What a check of the store found.
@@ -35,11 +37,21 @@ impl Replica {
     /// Makes the view tables when they are missing or of another shape.
     pub(super) fn prepare_views(&mut self) -> Result<()> {
         let shape = views::shape_hash(&self.mind.views);
-        if logs::meta(&self.connection, SHAPE)?.is_some_and(|found| found == shape) {
+        let version = env!("CARGO_PKG_VERSION").as_bytes();
+        let is = |key, wanted: &[u8]| -> Result<bool> {
+            Ok(logs::meta(&self.connection, key)?.is_some_and(|found| found == wanted))
+        };
+        let (is_shaped, is_made_by_this) = (is(SHAPE, &shape)?, is(MADE_BY, version)?);
+        if is_shaped && is_made_by_this {
             return Ok(());
         }
-        self.rebuild(&mut |_, _| {})?;
-        self.transact(|transaction, _, _| logs::set_meta(transaction, SHAPE, &shape))
+        // What another version could not merge, this one may.
+        let sql = "SELECT EXISTS (SELECT 1 FROM damaged WHERE code = ?)";
+        let code = Kind::Change.code();
+        if !is_shaped || self.connection.query_row(sql, [code], |row| row.get(0))? {
+            self.rebuild(&mut |_, _| {})?;
+        }
+        self.transact(|transaction, _, _| logs::set_meta(transaction, MADE_BY, version))
     }
 
     /// Drops every view and makes it anew from the entries; `progress` gets (done, all) entries.

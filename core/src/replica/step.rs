@@ -19,7 +19,7 @@ use crate::log::chain::Sort;
 use crate::log::item::{Dep, Item, Place};
 use crate::record::bounds::ITEMS_MAX;
 use crate::record::declare::{Merge, Role};
-use crate::record::document::merge;
+use crate::record::document::merge_by;
 use crate::record::graph::GraphItem;
 use crate::record::state::{State, check_op};
 use crate::store::logs;
@@ -330,6 +330,7 @@ fn merge_into(
     cache: &mut Cache,
 ) -> Result<()> {
     let extra = std::mem::take(&mut touched.extra);
+    let came: Vec<Place> = extra.iter().map(|item| item.place).collect();
     let record = &mut touched.record;
     let Gathered { items, strangers } = gather(transaction, mind, view, record, extra, cache)?;
     for place in strangers {
@@ -344,7 +345,7 @@ fn merge_into(
         record.saved = hlc;
         record.log = log;
     }
-    match merge(view.of, items) {
+    match merge_by(mind.build, view.of, items) {
         Ok(merged) => {
             record.state = merged.state;
             record.size = merged.size;
@@ -358,13 +359,20 @@ fn merge_into(
                 record.flags |= FLAG_DAMAGED;
             }
         }
-        // The entries are kept; the row stays as it was and a rebuild tries again.
-        Err(_) => record.flags |= FLAG_DAMAGED,
+        // The entries are kept and the row says what it said; the next merge of the record tries
+        // again, and so does a rebuild, which the next version begins by itself.
+        Err(error) => {
+            record.flags |= FLAG_DAMAGED;
+            for place in &came {
+                note_damaged(transaction, mind, *place, &error)?;
+            }
+            add_aside(transaction, mind, view, record, &came)?;
+        }
     }
     Ok(())
 }
 
-/// Remembers the items over the bounds, which no head leads to.
+/// Remembers all items that no head leads to: those over the bounds, and none of those before.
 fn put_aside(
     transaction: &Transaction<'_>,
     mind: &Mind,
@@ -376,19 +384,31 @@ fn put_aside(
         return Ok(());
     }
     let kind = view.of.kind.cast_signed();
+    let merged = "DELETE FROM damaged WHERE code = ? AND (at, item) IN \
+                  (SELECT at, item FROM aside WHERE kind = ? AND record = ?)";
+    transaction.prepare_cached(merged)?.execute(params![Kind::Change.code(), kind, record.id])?;
     transaction
         .prepare_cached("DELETE FROM aside WHERE kind = ? AND record = ?")?
         .execute(params![kind, record.id])?;
     record.flags &= !FLAG_ASIDE;
+    add_aside(transaction, mind, view, record, places)
+}
+
+/// Remembers items that no head leads to, beside those that are remembered already.
+fn add_aside(
+    transaction: &Transaction<'_>,
+    mind: &Mind,
+    view: &View,
+    record: &mut Stored,
+    places: &[Place],
+) -> Result<()> {
+    let kind = view.of.kind.cast_signed();
     for place in places {
         record.flags |= FLAG_ASIDE;
         let at = logs::at(mind.local_no(&place.log), place.seq);
-        transaction.prepare_cached("INSERT INTO aside VALUES (?, ?, ?, ?)")?.execute(params![
-            kind,
-            record.id,
-            at,
-            place.index
-        ])?;
+        transaction
+            .prepare_cached("INSERT OR IGNORE INTO aside VALUES (?, ?, ?, ?)")?
+            .execute(params![kind, record.id, at, place.index])?;
     }
     Ok(())
 }
