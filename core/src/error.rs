@@ -171,8 +171,8 @@ impl From<rusqlite::Error> for Error {
             return Self::new(Kind::Io, format!("store: {}", without_values(&error)));
         };
         let kind = match code {
-            Code::NotADatabase => Kind::DbKey,
-            Code::DatabaseCorrupt => Kind::DbPage,
+            // The key is checked before SQLite sees the file: what does not decrypt is damage.
+            Code::NotADatabase | Code::DatabaseCorrupt => Kind::DbPage,
             Code::DiskFull => Kind::Full,
             Code::DatabaseBusy | Code::DatabaseLocked => Kind::Busy,
             _ => Kind::Io,

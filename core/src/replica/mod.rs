@@ -57,7 +57,7 @@ impl Replica {
     /// Opens the writing side of the store at `location`.
     ///
     /// # Errors
-    /// `E-DBKEY`, `E-DBPAGE`, `E-DBNEWER`, `E-IO`.
+    /// `E-DBPAGE`, `E-DBNEWER`, `E-IO`.
     pub fn open(
         location: Location,
         schema: &'static [&'static crate::record::declare::Declaration],

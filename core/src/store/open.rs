@@ -127,7 +127,7 @@ fn write_durably(path: &Path, bytes: &[u8]) -> Result<()> {
 /// Opens the one connection that writes, and brings the truth tables up to date.
 ///
 /// # Errors
-/// `E-DBKEY`, `E-DBPAGE`, `E-DBNEWER`, `E-IO`.
+/// `E-DBPAGE`, `E-DBNEWER`, `E-IO`.
 pub fn writer(location: &Location) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
     let mut connection = connect(location, flags)?;
@@ -166,14 +166,8 @@ fn connect(location: &Location, flags: OpenFlags) -> Result<Connection> {
     connection.set_prepared_statement_cache_capacity(256);
     connection.pragma_update(None, "key", raw_key(&location.key).as_str())?;
     connection.pragma_update(None, "cipher_log_level", "NONE").ok();
-    // The first read decrypts page 1: a wrong key or a damaged page shows here.
-    connection
-        .query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get::<_, i64>(0))
-        .map_err(|error| match Error::from(error) {
-            // The key check has passed, so this is damage, not a key.
-            Error { kind: Kind::DbKey, context } => Error { kind: Kind::DbPage, context },
-            other => other,
-        })?;
+    // The first read decrypts page 1: damage shows here, for the key was checked before.
+    connection.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get::<_, i64>(0))?;
     set_pragmas(&connection, location.durability)?;
     Ok(connection)
 }
