@@ -16,10 +16,22 @@ use tuquan_core::sync::card::Card;
 /// # Errors
 /// What any of the steps returns; why a pack of the bundle was refused.
 pub fn join(founder: &Tuquan, newcomer: &Tuquan, role: Role) -> Result<()> {
+    join_by(founder, newcomer, role, true)
+}
+
+/// As [`join`], with the team list alone: records come later, in whatever order.
+///
+/// # Errors
+/// As [`join`].
+pub fn join_bare(founder: &Tuquan, newcomer: &Tuquan, role: Role) -> Result<()> {
+    join_by(founder, newcomer, role, false)
+}
+
+fn join_by(founder: &Tuquan, newcomer: &Tuquan, role: Role, with_history: bool) -> Result<()> {
     newcomer.init()?;
     let card = newcomer.bulk(|replica| Ok(Card::encode(&replica.mind.identity()?.secret)))?;
     let card = Card::decode(&card)?;
-    let bundle = founder.bulk(|replica| replica.grant_bundle(&card, role, true))?;
+    let bundle = founder.bulk(|replica| replica.grant_bundle(&card, role, with_history))?;
     let outcome = newcomer.bulk(|replica| replica.import_bundle(&bundle, &mut |_, _| {}))?;
     match outcome.refused.into_iter().next() {
         Some(error) => Err(error),

@@ -6,6 +6,7 @@
 
 pub mod gather;
 pub mod ingest;
+mod merging;
 pub mod mind;
 pub mod outgoing;
 pub mod rebuild;

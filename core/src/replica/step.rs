@@ -10,7 +10,8 @@ use std::sync::Arc;
 use rusqlite::{Transaction, params};
 
 use super::Changed;
-use super::gather::{Cache, Gathered, gather, incoming, target};
+use super::gather::{Cache, incoming, target};
+use super::merging::{head, merge_into};
 use super::mind::Mind;
 use crate::clock::Hlc;
 use crate::error::{Error, Kind, Result};
@@ -19,11 +20,10 @@ use crate::log::chain::Sort;
 use crate::log::item::{Dep, Item, Place};
 use crate::record::bounds::ITEMS_MAX;
 use crate::record::declare::{Merge, Role};
-use crate::record::document::merge_by;
 use crate::record::graph::GraphItem;
 use crate::record::state::{State, check_op};
 use crate::store::logs;
-use crate::store::views::{FLAG_ASIDE, FLAG_CLOCK, FLAG_DAMAGED, Head, Stored, View};
+use crate::store::views::{FLAG_ASIDE, FLAG_CLOCK, Head, Stored, View};
 
 /// An item on its way into the views.
 #[derive(Debug, Clone)]
@@ -50,10 +50,10 @@ pub enum Content {
 }
 
 /// A record as this step leaves it.
-struct Touched {
-    record: Stored,
+pub(super) struct Touched {
+    pub(super) record: Stored,
     before: Option<State>,
-    extra: Vec<GraphItem>,
+    pub(super) extra: Vec<GraphItem>,
 }
 
 /// One step; see the module.
@@ -309,7 +309,11 @@ impl<'a> Step<'a> {
     }
 }
 
-fn note_damaged(
+/// Notes that an item cannot be read, and why.
+///
+/// # Errors
+/// Of the store.
+pub(super) fn note_damaged(
     transaction: &Transaction<'_>,
     mind: &Mind,
     place: Place,
@@ -320,109 +324,6 @@ fn note_damaged(
         .prepare_cached("INSERT OR REPLACE INTO damaged VALUES (?, ?, ?)")?
         .execute(params![at, place.index, error.code()])?;
     Ok(())
-}
-
-fn merge_into(
-    transaction: &Transaction<'_>,
-    mind: &Mind,
-    view: &View,
-    touched: &mut Touched,
-    cache: &mut Cache,
-) -> Result<()> {
-    let extra = std::mem::take(&mut touched.extra);
-    let came: Vec<Place> = extra.iter().map(|item| item.place).collect();
-    let record = &mut touched.record;
-    let Gathered { items, strangers } = gather(transaction, mind, view, record, extra, cache)?;
-    for place in strangers {
-        let error = Error::new(Kind::Format, "a change that does not build on its record");
-        note_damaged(transaction, mind, place, &error)?;
-    }
-    if items.is_empty() {
-        return Ok(());
-    }
-    record.items = items.len() as u64;
-    if let Some((hlc, log)) = first_of(&items) {
-        record.saved = hlc;
-        record.log = log;
-    }
-    match merge_by(mind.build, view.of, items) {
-        Ok(merged) => {
-            record.state = merged.state;
-            record.size = merged.size;
-            record.heads = merged.heads.iter().map(|(place, d)| head(*place, d)).collect();
-            put_aside(transaction, mind, view, record, &merged.flagged)?;
-            record.flags &= !(FLAG_DAMAGED | FLAG_CLOCK);
-            if record.saved.is_implausible() {
-                record.flags |= FLAG_CLOCK;
-            }
-            if !merged.damaged.is_empty() || !merged.flagged.is_empty() {
-                record.flags |= FLAG_DAMAGED;
-            }
-        }
-        // The entries are kept and the row says what it said; the next merge of the record tries
-        // again, and so does a rebuild, which the next version begins by itself.
-        Err(error) => {
-            record.flags |= FLAG_DAMAGED;
-            for place in &came {
-                note_damaged(transaction, mind, *place, &error)?;
-            }
-            add_aside(transaction, mind, view, record, &came)?;
-        }
-    }
-    Ok(())
-}
-
-/// Remembers all items that no head leads to: those over the bounds, and none of those before.
-fn put_aside(
-    transaction: &Transaction<'_>,
-    mind: &Mind,
-    view: &View,
-    record: &mut Stored,
-    places: &[Place],
-) -> Result<()> {
-    if places.is_empty() && record.flags & FLAG_ASIDE == 0 {
-        return Ok(());
-    }
-    let kind = view.of.kind.cast_signed();
-    let merged = "DELETE FROM damaged WHERE code = ? AND (at, item) IN \
-                  (SELECT at, item FROM aside WHERE kind = ? AND record = ?)";
-    transaction.prepare_cached(merged)?.execute(params![Kind::Change.code(), kind, record.id])?;
-    transaction
-        .prepare_cached("DELETE FROM aside WHERE kind = ? AND record = ?")?
-        .execute(params![kind, record.id])?;
-    record.flags &= !FLAG_ASIDE;
-    add_aside(transaction, mind, view, record, places)
-}
-
-/// Remembers items that no head leads to, beside those that are remembered already.
-fn add_aside(
-    transaction: &Transaction<'_>,
-    mind: &Mind,
-    view: &View,
-    record: &mut Stored,
-    places: &[Place],
-) -> Result<()> {
-    let kind = view.of.kind.cast_signed();
-    for place in places {
-        record.flags |= FLAG_ASIDE;
-        let at = logs::at(mind.local_no(&place.log), place.seq);
-        transaction
-            .prepare_cached("INSERT OR IGNORE INTO aside VALUES (?, ?, ?, ?)")?
-            .execute(params![kind, record.id, at, place.index])?;
-    }
-    Ok(())
-}
-
-/// The creation that gives a record its time: the earliest root, by clock and then log.
-fn first_of(items: &[GraphItem]) -> Option<(Hlc, LogId)> {
-    let roots = items.iter().filter(|item| item.deps.is_empty());
-    roots.map(|item| (item.hlc, item.place.log)).min()
-}
-
-fn head(place: Place, digest: &Digest) -> Head {
-    let mut check = [0; 4];
-    check.copy_from_slice(&digest.0[..4]);
-    Head { place, check }
 }
 
 /// Tells whether an item was written on exactly these heads.
