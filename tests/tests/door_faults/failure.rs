@@ -85,7 +85,6 @@ fn every_failure_is_a_typed_error_and_nothing_acknowledged_is_lost() {
                 while let Some((fault, permanence)) = jobs.get(next.fetch_add(1, Ordering::Relaxed))
                 {
                     let calls = fail_every_call(&base, *fault, *permanence);
-                    println!("{fault:?}, {permanence:?}: {calls} calls failed");
                     assert!(calls > 0, "{fault:?} never came up");
                 }
             });
