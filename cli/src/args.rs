@@ -168,7 +168,7 @@ impl Maker<'_> {
     fn checking(&self) -> Vec<Command> {
         let number = |name| self.option(name).value_parser(value_parser!(u64));
         vec![
-            self.command("doctor"),
+            self.command("doctor").arg(self.flag("salvage")),
             self.command("stats"),
             self.command("demo").args([
                 self.option("data").env("TUQUAN_DATA").hide_env(true),

@@ -108,7 +108,7 @@ fn exit_of(kind: Kind) -> Exit {
         | Kind::NotReady
         | Kind::NotMember
         | Kind::ChangeTooBig => Exit::Refused,
-        Kind::DbKey | Kind::DbPage | Kind::DbNewer | Kind::Busy => Exit::Store,
+        Kind::DbKey | Kind::DbPage | Kind::Identity | Kind::DbNewer | Kind::Busy => Exit::Store,
         Kind::Full | Kind::Io => Exit::Storage,
         _ => Exit::File,
     }

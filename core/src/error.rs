@@ -54,6 +54,9 @@ pub enum Kind {
     DbKey,
     /// A page of the store is damaged. Fault: the storage. Salvage, then heal from peers.
     DbPage,
+    /// The device's own keys were on a damaged page. Fault: the storage. Join again as a new
+    /// device; colleagues have what they met.
+    Identity,
     /// The store was written by a newer version. Update; nothing was read or changed.
     DbNewer,
     /// The storage is full: NOT saved. Free some room and try again.
@@ -97,6 +100,7 @@ impl Kind {
             Self::Change => "E-CHANGE",
             Self::DbKey => "E-DBKEY",
             Self::DbPage => "E-DBPAGE",
+            Self::Identity => "E-IDENTITY",
             Self::DbNewer => "E-DBNEWER",
             Self::Full => "E-FULL",
             Self::Io => "E-IO",

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use tuquan_core::codec::{Value, Writer};
 use tuquan_core::crypto::DeviceSecret;
-use tuquan_core::door::Tuquan;
+use tuquan_core::door::{Config, Tuquan};
 use tuquan_core::error::{Error, Kind, Result};
 use tuquan_core::ids::{BoxKey, DeviceKey, RecordId};
 use tuquan_core::log::entry::{Body, kind};
@@ -21,7 +21,7 @@ use tuquan_core::sync::bundle::BundleWriter;
 use tuquan_core::sync::card::Card;
 use tuquan_core::sync::session::{Options, Session, Side};
 use tuquan_tests::phone::{
-    Folder, HandClock, KEY, NOON_MS, edit, incident, location, note, open, request,
+    Folder, HandClock, KEY, NOON_MS, edit, env, incident, location, note, open, request,
 };
 use tuquan_tests::rogue::Rogue;
 use tuquan_tests::team::{give, join, packs, vector};
@@ -479,6 +479,45 @@ fn rows_35_to_37_and_51_stores_that_do_not_open_are_left_as_they_are() {
     store.pause().expect("paused");
     drop(store);
     assert_eq!(code(store_on(&disk, &folder)), "E-DBNEWER");
+}
+
+#[test]
+fn row_36_a_damaged_store_says_how_much_of_it_was_saved() {
+    let folder = Folder::new("page");
+    let clock = HandClock::at(NOON_MS);
+    let store = open(location(folder.path(), None), 1, &clock).expect("opened");
+    store.found().expect("founded");
+    for _ in 0..8 {
+        let commands = vec![incident("Bóng đèn cầu thang bị cháy, đã báo thợ"); 250];
+        store.apply_many(&commands, &mut |_| {}).expect("written");
+    }
+    store.pause().expect("paused");
+    let entries = store.stats().expect("stats").entries;
+    drop(store);
+    let sound = std::fs::read(folder.path().join("store.db")).expect("read");
+    let config = |folder: &Folder| Config::new(location(folder.path(), None));
+    // The page with the newest segment is one of the last that the entries wrote.
+    let told = (1..sound.len() / 4_096).step_by(11).find_map(|page| {
+        let copy = Folder::new("copy");
+        let check = folder.path().join("store.check");
+        std::fs::copy(check, copy.path().join("store.check")).expect("copied");
+        let mut bytes = sound.clone();
+        bytes[page * 4_096 + 99] ^= 1;
+        std::fs::write(copy.path().join("store.db"), bytes).expect("written");
+        match open(location(copy.path(), None), 1, &clock) {
+            Err(error) => assert_eq!(error.code(), "E-DBPAGE"),
+            Ok(store) => assert!(!store.doctor(&mut |_, _| {}).expect("told").pages_ok),
+        }
+        let saved = Tuquan::salvage(&config(&copy), env(1, &clock), &mut |_, _| {}).ok()?;
+        let store = open(location(copy.path(), None), 1, &clock).expect("opened");
+        let shown = store.stats().expect("stats").records[3].1;
+        (saved.recovered > 1_000 && saved.recovered < saved.of).then_some((saved, shown))
+    });
+    let (saved, shown) = told.expect("a page that costs some entries");
+    assert_eq!(saved.of, entries);
+    assert_eq!(saved.kept, "store.db.damaged-1");
+    // All but founding, epoch and the openings of logs are incidents.
+    assert!(shown < 2_000 && shown + 8 > saved.recovered, "{shown} of {saved:?}");
 }
 
 #[test]

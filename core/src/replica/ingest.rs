@@ -11,7 +11,7 @@ use super::mind::{Mind, extend};
 use super::step::{Content, Incoming, Step};
 use super::{Changed, Replica};
 use crate::error::{Error, Kind, Result};
-use crate::ids::{Digest, Link, LogId};
+use crate::ids::{Digest, Link, LogId, SpaceId};
 use crate::log::chain::{self, Sort};
 use crate::log::entry::{Body, Entry, kind};
 use crate::log::item::Place;
@@ -58,6 +58,16 @@ pub struct Opened {
 }
 
 impl Opened {
+    /// Verifies chain and seal of a range that came in no pack.
+    ///
+    /// # Errors
+    /// As [`Range::verify`]; `E-FORMAT` when it does not open its log.
+    pub fn of(space: &SpaceId, range: Range) -> Result<Self> {
+        let verified = range.verify(space)?;
+        check_opening(&range)?;
+        Ok(Self { ranges: vec![(range, verified)] })
+    }
+
     /// Returns how many entries it has.
     #[must_use]
     pub fn entries(&self) -> u64 {
@@ -84,9 +94,7 @@ pub fn open(mind: &Mind, header: &Header, bytes: &[u8]) -> Result<Opened> {
     };
     let mut ranges = Vec::with_capacity(header.ranges.len());
     for range in pack::open(bytes, header, key.as_ref())? {
-        let verified = range.verify(&space)?;
-        check_opening(&range)?;
-        ranges.push((range, verified));
+        ranges.extend(Opened::of(&space, range)?.ranges);
     }
     Ok(Opened { ranges })
 }
@@ -160,14 +168,12 @@ impl Replica {
         Ok(outcome)
     }
 
-    /// Refuses to let a log of this device grow from outside.
+    /// Refuses to let a log grow from outside that grows here and nowhere else.
     fn check_own(&self, range: &Range) -> Result<()> {
         let mind = &self.mind;
-        if range.device != mind.identity()?.secret.device_key() {
-            return Ok(());
-        }
-        let known = mind.log(&range.log_id(&mind.space()?));
-        if known.is_some_and(|log| range.last() < log.row.next) {
+        let id = range.log_id(&mind.space()?);
+        let next = mind.log(&id).map_or(0, |log| log.row.next);
+        if !mind.grows_here(&id) || range.last() < next {
             return Ok(());
         }
         let what = "this device's own log goes on elsewhere: a restored copy";
@@ -175,7 +181,7 @@ impl Replica {
     }
 
     /// Keeps a pack that cannot be used yet, whole.
-    fn hold(&mut self, bytes: &[u8], reason: Kind) -> Result<Ingested> {
+    pub(super) fn hold(&mut self, bytes: &[u8], reason: Kind) -> Result<Ingested> {
         let id = pack::pack_id(bytes);
         self.transact(|transaction, _, _| {
             let held: i64 =

@@ -1,5 +1,5 @@
-//! One replica: the logs, the members and the views of one phone, and the three ways they grow:
-//! a local write, a pack from outside, a rebuild.
+//! One replica: the logs, the members and the views of one phone, and the ways they grow: a local
+//! write, a pack from outside, a rebuild, and what was salvaged of a damaged store.
 //!
 //! Invariant: memory follows the disk. What a transaction did not commit is not in [`Mind`]; after
 //! a failure it is read back. Must not know: sessions, commands, JSON.
@@ -10,6 +10,7 @@ mod merging;
 pub mod mind;
 pub mod outgoing;
 pub mod rebuild;
+pub mod salvage;
 pub mod step;
 pub mod write;
 

@@ -17,9 +17,9 @@ const MADE_BY: &str = "view_made_by";
 const STEP_ENTRIES_MAX: usize = 1_024;
 
 /// What a check of the store found.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Checked {
-    /// Whether SQLite and SQLCipher found every page in order.
+    /// Whether SQLite and SQLCipher found every page in order; nothing else is checked if not.
     pub pages_ok: bool,
     /// Whether the views equal those made anew from the entries.
     pub views_ok: bool,
@@ -124,19 +124,21 @@ impl Replica {
         Ok(order)
     }
 
-    /// Checks every page, then rebuilds the views and compares them with what was there.
+    /// Checks every page; when all are in order, rebuilds the views and compares them with what
+    /// was there. Where a page is bad nothing is rebuilt: what can still be shown stays.
     ///
     /// # Errors
     /// Of the store.
     pub fn doctor(&mut self, progress: &mut dyn FnMut(u64, u64)) -> Result<Checked> {
-        self.seal()?;
-        // `cipher_integrity_check` reads the main file only: the WAL goes there first.
+        match self.check_pages() {
+            Ok(true) => {}
+            Err(error) if error.kind != Kind::DbPage => return Err(error),
+            _ => {
+                self.doubt(Kind::DbPage);
+                return Ok(Checked::default());
+            }
+        }
         let connection = &self.connection;
-        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
-        let quick: String = connection.query_row("PRAGMA quick_check", [], |row| row.get(0))?;
-        let mut cipher = connection.prepare("PRAGMA cipher_integrity_check")?;
-        let pages_ok = quick == "ok" && cipher.query([])?.next()?.is_none();
-        drop(cipher);
         let before = views::hash_all(connection, &self.mind.views)?;
         let entries = self.rebuild(progress)?;
         let after = views::hash_all(&self.connection, &self.mind.views)?;
@@ -145,12 +147,41 @@ impl Replica {
             Ok(self.connection.query_row(&sql, [], |row| row.get::<_, i64>(0))?.cast_unsigned())
         };
         Ok(Checked {
-            pages_ok,
+            pages_ok: true,
             views_ok: before == after,
             entries,
             damaged: count("damaged")?,
             pending: count("pending")?,
             held: count("held")?,
         })
+    }
+
+    fn check_pages(&mut self) -> Result<bool> {
+        // `cipher_integrity_check` reads the main file only: the WAL goes there first.
+        let written = self.write_out();
+        if let Err(error) = &written {
+            // A connection that met a bad page may say anything from then on.
+            self.doubt(error.kind);
+            self.refresh()?;
+        }
+        let connection = &self.connection;
+        let quick: String = connection.query_row("PRAGMA quick_check", [], |row| row.get(0))?;
+        let mut cipher = connection.prepare("PRAGMA cipher_integrity_check")?;
+        let are_sound = quick == "ok" && cipher.query([])?.next()?.is_none();
+        drop(cipher);
+        if are_sound {
+            written?;
+        }
+        Ok(are_sound)
+    }
+
+    /// Signs the end of the own log and moves the write-ahead log into the main file.
+    ///
+    /// # Errors
+    /// Of the store.
+    pub fn write_out(&mut self) -> Result<()> {
+        self.seal()?;
+        let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
+        Ok(self.connection.query_row(sql, [], |_| Ok(()))?)
     }
 }

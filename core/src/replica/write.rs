@@ -6,7 +6,7 @@
 use rusqlite::{Transaction, params};
 
 use super::gather::target;
-use super::mind::{Identity, Mind, Own, Remembered};
+use super::mind::{Identity, KnownLog, Mind, Remembered};
 use super::step::{Content, Incoming, Step};
 use super::{Changed, Replica};
 use crate::clock::{Env, Hlc};
@@ -105,7 +105,8 @@ impl Replica {
     /// Makes another device a writer with a domain role, and gives it the epoch key.
     ///
     /// # Errors
-    /// `E-ROLE` when this device may not; `E-KEY` for bad keys; of the store.
+    /// `E-ROLE` when this device may not; `E-KEY` for bad keys; `E-GAP` while the own control log
+    /// lacks entries after damage; of the store.
     pub fn grant(&mut self, device: DeviceKey, box_key: BoxKey, role: Role) -> Result<()> {
         crate::crypto::check_device_key(&device)?;
         let me = self.mind.identity()?.secret.device_key();
@@ -298,14 +299,20 @@ fn own_row(mind: &Mind) -> Result<&LogRow> {
 }
 
 fn control_log(mind: &Mind, device: &DeviceKey) -> Result<usize> {
-    mind.logs
+    let index = mind
+        .logs
         .iter()
         .position(|log| log.row.sort == Sort::Control && log.row.device == *device)
-        .ok_or_else(|| Error::new(Kind::NotReady, "this device has no control log"))
+        .ok_or_else(|| Error::new(Kind::NotReady, "this device has no control log"))?;
+    if !mind.grows_here(&mind.logs[index].row.id) {
+        let what = "the own control log lacks entries since its storage was damaged";
+        return Err(Error::new(Kind::Gap, what));
+    }
+    Ok(index)
 }
 
 /// Opens the own data log when it is not open yet.
-fn ready(transaction: &Transaction<'_>, mind: &mut Mind, env: &mut Env) -> Result<()> {
+pub(super) fn ready(transaction: &Transaction<'_>, mind: &mut Mind, env: &mut Env) -> Result<()> {
     let device = mind.identity()?.secret.device_key();
     mind.space()?;
     mind.members.check_writer(&device)?;
@@ -326,14 +333,20 @@ fn open_log(
     let nonce = env.random();
     let mut row = LogRow::empty(&space, device, sort, nonce);
     logs::insert(transaction, &mut row)?;
+    let id = row.id;
     let index = mind.add_log(row);
     let grant = mind.members.devices.get(&device).map(|member| member.grant);
-    let open = Act::LogOpen(LogOpen { device, sort, nonce, grant, predecessor: None });
+    let former = |log: &&KnownLog| {
+        log.row.sort == sort && log.row.device == device && log.row.id != id && log.row.next > 0
+    };
+    let former = mind.logs.iter().rfind(former).map(|log| &log.row);
+    let predecessor = former.map(|row| (row.id, row.next - 1, row.link));
+    let open = Act::LogOpen(LogOpen { device, sort, nonce, grant, predecessor });
     if sort == Sort::Control {
         act(transaction, mind, env, index, &open)?;
         return Ok(index);
     }
-    mind.own = Some(Own { index, hlc: Hlc::default(), run: None, unsealed: (0, 0), tail: 0 });
+    mind.set_own(transaction, index)?;
     let appended = link(transaction, mind, env, open.entry_kind(), vec![open.encode()])?;
     let no = mind.logs[index].row.no;
     let sql = "INSERT INTO entry (at, bytes, request, record) VALUES (?, ?, NULL, NULL)";

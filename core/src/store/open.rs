@@ -18,7 +18,7 @@ use crate::ids::to_hex;
 /// The version of the truth tables; views have a hash of their own.
 pub const SCHEMA_VERSION: i64 = 1;
 const MIGRATIONS: &[&str] = &[include_str!("migrations/001_init.sql")];
-const DATABASE: &str = "store.db";
+pub(super) const DATABASE: &str = "store.db";
 const KEY_CHECK: &str = "store.check";
 const LOCK: &str = "store.lock";
 /// A page that is not in the cache is decrypted and checked anew, which costs more than writing
@@ -112,7 +112,7 @@ pub fn check_key(location: &Location) -> Result<()> {
     }
 }
 
-fn write_durably(path: &Path, bytes: &[u8]) -> Result<()> {
+pub(super) fn write_durably(path: &Path, bytes: &[u8]) -> Result<()> {
     let temporary = path.with_extension("new");
     let mut file = File::create(&temporary)?;
     file.write_all(bytes)?;
@@ -176,7 +176,7 @@ fn connect(location: &Location, flags: OpenFlags) -> Result<Connection> {
 ///
 /// With the salt in the key, noise in the first sector of the file (which a checkpoint rewrites)
 /// cannot make the store unreadable: 9 of 600 power cuts did so with the 64-digit form.
-fn raw_key(key: &StoreKey) -> zeroize::Zeroizing<String> {
+pub(super) fn raw_key(key: &StoreKey) -> zeroize::Zeroizing<String> {
     let salt = crypto::derive_key("tuquan/1 store salt", &key.0);
     zeroize::Zeroizing::new(format!("x'{}{}'", to_hex(&key.0), to_hex(&salt[..16])))
 }

@@ -17,6 +17,7 @@ pub use self::heads::Head;
 use self::heads::{decode_heads, decode_size, encode_heads, encode_size, local_no, log_of};
 use self::lists::ListTable;
 use self::rivals::{restore_rival, rivals_of};
+use super::logs::{WHOLE, check_whole};
 use super::search::Indexed;
 use crate::clock::Hlc;
 use crate::codec::{Reader, Value, Writer};
@@ -121,7 +122,7 @@ impl View {
             has_search: of.fields().any(|field| field.searched),
             insert: format!("INSERT INTO \"{table}\" ({}) VALUES ({marks})", all.join(", ")),
             update: format!("UPDATE \"{table}\" SET {} WHERE rid = ?", sets.join(", ")),
-            select: format!("SELECT rid, {} FROM \"{table}\"", all.join(", ")),
+            select: format!("SELECT rid, {}, whole FROM \"{table}\"", all.join(", ")),
             columns,
         }
     }
@@ -135,10 +136,8 @@ impl View {
              log INTEGER NOT NULL, saved INTEGER NOT NULL, heads BLOB NOT NULL, \
              items INTEGER NOT NULL, size BLOB NOT NULL, flags INTEGER NOT NULL, {WHEN} INTEGER NOT NULL"
         );
-        for field in &self.columns {
-            sql.push_str(&format!(", \"{}\" {}", field.name, column_type(&field.ty)));
-        }
-        sql.push_str(");\n");
+        let columns = self.columns.iter().map(|field| (field.name, &field.ty));
+        sql.push_str(&format!(", {});\n", ordered_columns(columns)));
         sql.push_str(&format!("CREATE INDEX \"{table}_when\" ON \"{table}\" ({WHEN});\n"));
         sql.push_str(&format!(
             "CREATE INDEX \"{table}_open\" ON \"{table}\" (rid) WHERE flags & {FLAG_CONFLICT};\n"
@@ -226,6 +225,7 @@ impl View {
     }
 
     fn read_row(&self, row: &Row<'_>) -> Result<(Stored, i64)> {
+        check_whole(row, FIXED_COLUMNS + self.columns.len())?;
         let mut stored = Stored {
             rid: Some(row.get(0)?),
             id: row.get(1)?,
@@ -278,6 +278,7 @@ impl View {
         let mut found: Vec<Shown> = Vec::new();
         let mut logs: Vec<(i64, LogId)> = Vec::new();
         while let Some(row) = rows.next()? {
+            check_whole(row, FIXED_COLUMNS + self.columns.len())?;
             let no = row.get(2)?;
             let log = match logs.iter().find(|(known, _)| *known == no) {
                 Some((_, log)) => *log,
@@ -337,12 +338,13 @@ impl View {
     }
 
     fn load_rivals(&self, connection: &Connection, rid: i64, state: &mut State) -> Result<()> {
-        let sql = "SELECT field, value, hlc, log, key FROM rival WHERE kind = ? AND rid = ? \
-                   ORDER BY field, n";
+        let sql = "SELECT field, value, hlc, log, key, whole FROM rival \
+                   WHERE kind = ? AND rid = ? ORDER BY field, n";
         let mut statement = connection.prepare_cached(sql)?;
         let mut rows = statement.query(params![self.of.kind.cast_signed(), rid])?;
         let mut last = None;
         while let Some(row) = rows.next()? {
+            check_whole(row, 5)?;
             let number: u16 = row.get(0)?;
             let Some(field) = self.of.field(number) else {
                 continue;
@@ -433,7 +435,7 @@ impl View {
         }
         for rival in rivals {
             transaction
-                .prepare_cached("INSERT INTO rival VALUES (?, ?, ?, ?, ?, ?, ?, ?)")?
+                .prepare_cached("INSERT INTO rival VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")?
                 .execute(params![
                     kind,
                     rid,
@@ -442,7 +444,8 @@ impl View {
                     rival.value,
                     rival.stamp.hlc.0.cast_signed(),
                     rival.stamp.log,
-                    rival.key
+                    rival.key,
+                    WHOLE
                 ])?;
         }
         Ok(())
@@ -590,6 +593,17 @@ fn push_texts(value: &Value, indexed: &mut Indexed) {
         Value::List(parts) => parts.iter().for_each(|part| push_texts(part, indexed)),
         _ => {}
     }
+}
+
+/// Declares columns so that numbers come before texts and `whole` comes last: the end of a long
+/// row, which alone may be wiped without an error, then holds nothing that figures count by.
+fn ordered_columns<'a>(columns: impl Iterator<Item = (&'a str, &'a Type)>) -> String {
+    let declare =
+        |(name, ty): (&str, &Type)| (column_type(ty), format!("\"{name}\" {}", column_type(ty)));
+    let mut declared: Vec<(&str, String)> = columns.map(declare).collect();
+    declared.sort_by_key(|(ty, _)| *ty == "TEXT");
+    declared.push(("INTEGER", format!("whole INTEGER NOT NULL DEFAULT {WHOLE}")));
+    declared.into_iter().map(|(_, column)| column).collect::<Vec<_>>().join(", ")
 }
 
 fn column_type(ty: &Type) -> &'static str {
