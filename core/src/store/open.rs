@@ -8,6 +8,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
@@ -175,6 +176,9 @@ fn connect(location: &Location, flags: OpenFlags) -> Result<Connection> {
             other => other,
         })?;
     set_pragmas(&connection, location.durability)?;
+    // Else a bound LIMIT makes SQLite plan a prepared query anew each time it is asked: a quarter
+    // of the time of a page. No plan here depends on a bound value.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(connection)
 }
 

@@ -483,12 +483,15 @@ pub fn from_sql(ty: &Type, value: ValueRef<'_>) -> Option<Value> {
     match (ty, value) {
         (Type::Bool, ValueRef::Integer(number)) => Some(Value::Bool(number != 0)),
         (_, ValueRef::Integer(number)) => Some(Value::Int(number)),
-        (_, ValueRef::Text(bytes)) => {
-            Some(Value::Text(String::from_utf8_lossy(bytes).into_owned()))
-        }
+        (_, ValueRef::Text(bytes)) => Some(Value::Text(text_of(bytes))),
         (_, ValueRef::Blob(bytes)) => Some(Value::Bytes(bytes.to_vec())),
         _ => None,
     }
+}
+
+fn text_of(bytes: &[u8]) -> String {
+    let text = std::str::from_utf8(bytes).map(str::to_owned);
+    text.unwrap_or_else(|_| String::from_utf8_lossy(bytes).into_owned())
 }
 
 /// Reads a column as lists show it: [`from_value`] of [`from_sql`], without the copy in between.
@@ -496,9 +499,7 @@ pub fn from_sql(ty: &Type, value: ValueRef<'_>) -> Option<Value> {
 /// [`from_value`]: crate::record::plain::from_value
 fn plain_of(ty: &Type, value: ValueRef<'_>) -> Option<Plain> {
     Some(match (ty, value) {
-        (Type::Text(_), ValueRef::Text(bytes)) => {
-            Plain::Text(String::from_utf8_lossy(bytes).into_owned())
-        }
+        (Type::Text(_), ValueRef::Text(bytes)) => Plain::Text(text_of(bytes)),
         (Type::Int(..) | Type::Time, ValueRef::Integer(number)) => Plain::Int(number),
         (Type::Bool, ValueRef::Integer(number)) => Plain::Bool(number != 0),
         (Type::Ref, ValueRef::Blob(bytes)) => Plain::Text(to_hex(bytes)),

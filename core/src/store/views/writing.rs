@@ -99,15 +99,15 @@ impl<'a> RowWriter<'a> {
             self.transaction
                 .prepare_cached("INSERT INTO rival VALUES (?, ?, ?, ?, ?, ?, ?, ?)")?
                 .execute(params![
-                    kind,
-                    rid,
-                    rival.field,
-                    rival.n,
-                    rival.value,
-                    rival.stamp.hlc.0.cast_signed(),
-                    rival.stamp.log,
-                    rival.key
-                ])?;
+                kind,
+                rid,
+                rival.field,
+                rival.n,
+                rival.value,
+                rival.stamp.hlc.0.cast_signed(),
+                rival.stamp.log,
+                rival.key
+            ])?;
         }
         Ok(())
     }
