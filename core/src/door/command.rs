@@ -268,14 +268,13 @@ impl Planner<'_> {
     }
 
     fn draft_ops(&self, of: &'static Declaration, draft: &Draft) -> Result<Vec<Op>> {
-        for name in draft.fields.keys() {
-            field_named(of, name)?;
-        }
         let mut ops = Vec::with_capacity(draft.fields.len());
+        let mut known = 0;
         for field in of.fields() {
             let Some(plain) = draft.fields.get(field.name) else {
                 continue;
             };
+            known += 1;
             self.check_office(field)?;
             match (field.merge, plain) {
                 (Merge::DE, _) => return Err(invalid(format!("{} is derived", field.name))),
@@ -304,6 +303,9 @@ impl Planner<'_> {
                 (Merge::CN, Plain::Int(count)) => ops.push(Op::Count(field.number, *count)),
                 _ => ops.push(Op::Set(field.number, to_value(&field.ty, plain)?)),
             }
+        }
+        if known < draft.fields.len() {
+            draft.fields.keys().try_for_each(|name| field_named(of, name).map(drop))?;
         }
         Ok(ops)
     }
@@ -532,15 +534,21 @@ fn remove_ops(field: &Field, stored: &Stored, element: &Plain) -> Result<Vec<Op>
 
 /// Checks what the record would say after `ops`: a change may not make it worse than it was.
 fn check_after(of: &'static Declaration, mut stored: Stored, ops: &[Op]) -> Result<()> {
-    let was_fine = (of.check)(&StateFields { of, record: &stored }).is_ok();
+    let is_fine = |record: &Stored| (of.check)(&StateFields { of, record }).is_ok();
+    let was_fine = (stored.items > 0).then(|| is_fine(&stored));
     let place = Place { log: LogId::default(), seq: 0, index: 0 };
     let hlc = stored.saved;
-    stored.state.fold(of, ops, place, hlc).map_err(|error| match error.kind {
+    stored.state.fold(of, ops.iter().cloned(), place, hlc).map_err(|error| match error.kind {
         Kind::Format => invalid(error.context),
         _ => error,
     })?;
-    match (of.check)(&StateFields { of, record: &stored }) {
-        Err(what) if was_fine => Err(invalid(what)),
-        _ => Ok(()),
+    let Err(what) = (of.check)(&StateFields { of, record: &stored }) else {
+        return Ok(());
+    };
+    // What nothing says is asked only here: imports make records that are fine.
+    let nothing = || Stored { saved: hlc, ..Stored::default() };
+    match was_fine.unwrap_or_else(|| is_fine(&nothing())) {
+        true => Err(invalid(what)),
+        false => Ok(()),
     }
 }

@@ -14,7 +14,7 @@ use crate::error::{Error, Kind, Result};
 use crate::ids::{Digest, Link, LogId, SpaceId};
 use crate::log::chain::{self, Sort};
 use crate::log::entry::{Body, Entry, kind};
-use crate::log::item::Place;
+use crate::log::item::{Item, Place};
 use crate::log::pack::{self, Header, Range, Verified};
 use crate::record::declare::Role;
 use crate::store::logs::{self, Chained, LogRow};
@@ -329,7 +329,11 @@ fn feed(
                 place,
                 hlc: entry.hlc,
                 digest: *digest,
-                content: Content::Bytes(bytes.clone()),
+                content: match Item::decode(bytes, &log) {
+                    Ok(item) => Content::Item(item),
+                    // Read again, and noted as what it is, in its turn.
+                    Err(_) => Content::Bytes(bytes.clone()),
+                },
                 role,
             })?,
             Body::Absent(_) => step.note_hole(place)?,

@@ -5,6 +5,7 @@
 //! that cannot be read are damaged and stop only themselves. Must not know: packs, sessions.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as BTreeEntry;
 use std::sync::Arc;
 
 use rusqlite::{Transaction, params};
@@ -23,7 +24,7 @@ use crate::record::declare::{Merge, Role};
 use crate::record::graph::GraphItem;
 use crate::record::state::{State, check_op};
 use crate::store::logs;
-use crate::store::views::{FLAG_ASIDE, FLAG_CLOCK, Head, Stored, View};
+use crate::store::views::{FLAG_ASIDE, FLAG_CLOCK, Head, RowWriter, Stored, View};
 
 /// An item on its way into the views.
 #[derive(Debug, Clone)]
@@ -45,8 +46,10 @@ pub struct Incoming {
 pub enum Content {
     /// Bytes from outside.
     Bytes(Vec<u8>),
-    /// An item of our own, or one that was read before.
+    /// An item that was read before.
     Item(Item),
+    /// An item of our own, and the record that it writes to.
+    Own(Item, RecordId),
 }
 
 /// A record as this step leaves it.
@@ -61,7 +64,8 @@ pub struct Step<'a> {
     transaction: &'a Transaction<'a>,
     mind: &'a mut Mind,
     /// By the number of the view and the record: an id alone may be claimed by two record types.
-    touched: BTreeMap<(usize, RecordId), Touched>,
+    touched: BTreeMap<(usize, RecordId), Box<Touched>>,
+    gaps: Gaps,
     cache: Cache,
 }
 
@@ -69,7 +73,8 @@ impl<'a> Step<'a> {
     /// Starts a step inside a transaction.
     #[must_use]
     pub fn new(transaction: &'a Transaction<'a>, mind: &'a mut Mind) -> Self {
-        Self { transaction, mind, touched: BTreeMap::new(), cache: Cache::default() }
+        let (touched, gaps) = (BTreeMap::new(), Gaps::default());
+        Self { transaction, mind, touched, gaps, cache: Cache::default() }
     }
 
     /// Takes one item in, and then those that waited for it.
@@ -130,14 +135,18 @@ impl<'a> Step<'a> {
 
     fn take(&mut self, incoming: Incoming) -> Result<()> {
         let place = incoming.place;
-        let mut item = match incoming.content {
-            Content::Bytes(bytes) => Item::decode(&bytes, &place.log)?,
-            Content::Item(item) => item,
+        let (mut item, known) = match incoming.content {
+            Content::Bytes(bytes) => (Item::decode(&bytes, &place.log)?, None),
+            Content::Item(item) => (item, None),
+            Content::Own(item, record) => (item, Some(record)),
         };
         let Some(view) = self.mind.view(item.kind) else {
             return Ok(());
         };
-        let id = target(self.mind, &item, place, incoming.hlc)?;
+        let id = match known {
+            Some(record) => record,
+            None => target(self.mind, &item, place, incoming.hlc)?,
+        };
         if let Err(error) = check_item(&self.mind.views[view], &item, incoming.role) {
             // It counts as an empty item, so that what was written after it goes on.
             self.note_damaged(place, &error)?;
@@ -146,12 +155,14 @@ impl<'a> Step<'a> {
         if let Some(missing) = item.deps.iter().find(|dep| !self.has(&dep.place)) {
             return self.note_pending(missing.place, place);
         }
-        if !self.touched.contains_key(&(view, id)) {
-            let touched = self.load(view, id, place, incoming.hlc)?;
-            self.touched.insert((view, id), touched);
-        }
-        let Some(touched) = self.touched.get_mut(&(view, id)) else {
-            return Ok(());
+        let touched = match self.touched.entry((view, id)) {
+            BTreeEntry::Occupied(touched) => touched.into_mut(),
+            BTreeEntry::Vacant(slot) => {
+                let created = item.deps.is_empty().then_some(&mut self.gaps);
+                let views = (view, &self.mind.views[view]);
+                let touched = load(self.transaction, views, id, created, place, incoming.hlc)?;
+                slot.insert(Box::new(touched))
+            }
         };
         let record = &mut touched.record;
         let is_full = record.items >= ITEMS_MAX as u64 || record.flags & FLAG_ASIDE != 0;
@@ -169,7 +180,7 @@ impl<'a> Step<'a> {
             });
             return Ok(());
         }
-        record.state.fold(self.mind.views[view].of, &item.ops, place, incoming.hlc)?;
+        record.state.fold(self.mind.views[view].of, item.ops, place, incoming.hlc)?;
         record.heads = vec![head(place, &incoming.digest)];
         record.items += 1;
         Ok(())
@@ -215,20 +226,6 @@ impl<'a> Step<'a> {
             .execute(params![at, place.index])?;
         self.mind.holes.insert((at, place.index));
         Ok(())
-    }
-
-    fn load(&self, view: usize, id: RecordId, place: Place, hlc: Hlc) -> Result<Touched> {
-        // Also for a creation: a liar may have written to its id before it came.
-        let found = self.mind.views[view].load(self.transaction, &id)?;
-        let before = found.as_ref().map(|record| record.state.clone());
-        let record = found.unwrap_or_else(|| Stored {
-            id,
-            log: place.log,
-            saved: hlc,
-            flags: if hlc.is_implausible() { FLAG_CLOCK } else { 0 },
-            ..Stored::default()
-        });
-        Ok(Touched { record, before, extra: Vec::new() })
     }
 
     fn has(&self, place: &Place) -> bool {
@@ -290,8 +287,10 @@ impl<'a> Step<'a> {
     /// # Errors
     /// Of the store.
     pub fn finish(self) -> Result<Vec<Changed>> {
-        let Self { transaction, mind, touched, mut cache } = self;
+        let Self { transaction, mind, touched, mut cache, .. } = self;
         let views = Arc::clone(&mind.views);
+        let mut writers: Vec<RowWriter<'_>> =
+            views.iter().map(|view| view.writer(transaction)).collect();
         let mut changed = Vec::with_capacity(touched.len());
         for ((number, id), mut touched) in touched {
             let view = &views[number];
@@ -302,11 +301,66 @@ impl<'a> Step<'a> {
                 continue;
             }
             let local_no = |log: &LogId| mind.local_no(log);
-            view.write(transaction, &local_no, &mut touched.record, touched.before.as_ref())?;
+            writers[number].write(&local_no, &mut touched.record, touched.before.as_ref())?;
             changed.push(Changed { kind: view.of.name.to_owned(), record: id });
         }
         Ok(changed)
     }
+}
+
+/// Stretches of ids without a record, one per view: (after this one, before that one or the end).
+///
+/// A creation has to look, because a liar may have written to its id before it came; but records
+/// that are made one after the other have ids side by side, so one look is good for many. Only
+/// the end of a step writes to the views, so what was free stays free.
+#[derive(Default)]
+struct Gaps(BTreeMap<usize, (RecordId, Option<RecordId>)>);
+
+impl Gaps {
+    fn is_free(
+        &mut self,
+        transaction: &Transaction<'_>,
+        (number, view): (usize, &View),
+        id: RecordId,
+    ) -> Result<bool> {
+        if let Some((after, before)) = self.0.get(&number)
+            && *after <= id
+            && before.is_none_or(|before| id < before)
+        {
+            return Ok(true);
+        }
+        let next = view.next_id(transaction, &id)?;
+        if next == Some(id) {
+            return Ok(false);
+        }
+        self.0.insert(number, (id, next));
+        Ok(true)
+    }
+}
+
+/// Reads the record that an item writes to, or starts it; `created` when the item creates it.
+fn load(
+    transaction: &Transaction<'_>,
+    view: (usize, &View),
+    id: RecordId,
+    created: Option<&mut Gaps>,
+    place: Place,
+    hlc: Hlc,
+) -> Result<Touched> {
+    let is_free = match created {
+        Some(gaps) => gaps.is_free(transaction, view, id)?,
+        None => false,
+    };
+    let found = if is_free { None } else { view.1.load(transaction, &id)? };
+    let before = found.as_ref().map(|record| record.state.clone());
+    let record = found.unwrap_or_else(|| Stored {
+        id,
+        log: place.log,
+        saved: hlc,
+        flags: if hlc.is_implausible() { FLAG_CLOCK } else { 0 },
+        ..Stored::default()
+    });
+    Ok(Touched { record, before, extra: Vec::new() })
 }
 
 /// Notes that an item cannot be read, and why.

@@ -158,7 +158,7 @@ impl Replica {
             let appended = append(transaction, mind, env, &items)?;
             let no = own_row(mind)?.no;
             let mut step = Step::new(transaction, mind);
-            let records = feed(&mut step, &items, &appended)?;
+            let records = feed(&mut step, items, &appended)?;
             let seq = appended.chained.seq;
             let sql = "INSERT INTO entry (at, bytes, request, record, note) \
                        VALUES (?, ?, ?, ?, ?)";
@@ -244,19 +244,17 @@ impl Replica {
                     continue;
                 }
                 let appended = append(transaction, step.mind_mut(), env, &items)?;
-                let mind = step.mind_mut();
-                let chained = appended.chained.clone();
-                seal_if_due(transaction, mind)?;
-                let records = feed(&mut step, &items, &appended)?;
+                seal_if_due(transaction, step.mind_mut())?;
+                let records = feed(&mut step, items, &appended)?;
                 outcomes.push(Some(Written {
-                    seq: chained.seq,
+                    seq: appended.chained.seq,
                     hlc: appended.hlc,
                     clock_suspect: appended.clock_suspect,
                     records,
                     changed: Vec::new(),
                     note: 0,
                 }));
-                entries.push(chained);
+                entries.push(appended.chained);
             }
             // The entries are there before the step ends: a merge in it reads them back.
             let row = own_row(step.mind())?.clone();
@@ -413,7 +411,7 @@ fn link(
     number: u64,
     bodies: Vec<Vec<u8>>,
 ) -> Result<Appended> {
-    let heads = mind.members.heads.clone();
+    let heads = &mind.members.heads;
     let Some(own) = &mut mind.own else {
         return Err(Error::new(Kind::NotReady, "the data log is not open"));
     };
@@ -434,12 +432,12 @@ fn link(
     let entry = Entry {
         kind: number,
         hlc,
-        control_heads: (heads != row.heads).then(|| heads.clone()),
+        control_heads: (*heads != row.heads).then(|| heads.clone()),
         items: bodies.into_iter().map(Body::Bytes).collect(),
     };
-    let digest = crate::log::entry::entry_digest(number, hlc, &heads, &digests);
+    let digest = crate::log::entry::entry_digest(number, hlc, heads, &digests);
     let bytes = entry.encode();
-    let (before, heads_before) = (row.link, std::mem::replace(&mut row.heads, heads));
+    let (before, heads_before) = (row.link, std::mem::replace(&mut row.heads, heads.clone()));
     row.link = chain::next_link(&before, seq, &digest);
     row.next = seq + 1;
     own.hlc = hlc;
@@ -450,16 +448,15 @@ fn link(
 }
 
 /// Hands the items of an own entry to a step; returns the records that they wrote to.
-fn feed(step: &mut Step<'_>, items: &[Item], appended: &Appended) -> Result<Vec<RecordId>> {
+fn feed(step: &mut Step<'_>, items: Vec<Item>, appended: &Appended) -> Result<Vec<RecordId>> {
     let log = own_row(step.mind())?.id;
     let mut records = Vec::with_capacity(items.len());
-    for (index, item) in (0_u32..).zip(items) {
+    for ((index, item), digest) in (0_u32..).zip(items).zip(&appended.digests) {
         let place = Place { log, seq: appended.chained.seq, index };
-        let Some(digest) = appended.digests.get(records.len()) else {
-            break;
-        };
-        let (hlc, content) = (appended.hlc, Content::Item(item.clone()));
-        records.push(target(step.mind(), item, place, hlc)?);
+        let hlc = appended.hlc;
+        let record = target(step.mind(), &item, place, hlc)?;
+        records.push(record);
+        let content = Content::Own(item, record);
         step.absorb(Incoming { place, hlc, digest: *digest, content, role: None })?;
     }
     step.close_entry(log, appended.chained.seq)?;

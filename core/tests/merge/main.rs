@@ -23,7 +23,7 @@ use tuquan_core::record::state::State;
 /// Folds an item; one that does not fit has no effect.
 fn fold(state: &mut State, item: &GraphItem) {
     let mut next = state.clone();
-    if next.fold(toy(), &item.ops, item.place, item.hlc).is_ok() {
+    if next.fold(toy(), item.ops.iter().cloned(), item.place, item.hlc).is_ok() {
         *state = next;
     }
 }

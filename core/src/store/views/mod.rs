@@ -9,23 +9,28 @@
 mod heads;
 mod lists;
 mod rivals;
+mod writing;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use rusqlite::types::{ToSqlOutput, Value as Sql, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params, params_from_iter};
 
 pub use self::heads::Head;
-use self::heads::{decode_heads, decode_size, encode_heads, encode_size, local_no, log_of};
+use self::heads::{decode_heads, decode_size, encode_size, local_no, log_of};
 use self::lists::ListTable;
 use self::rivals::{restore_rival, rivals_of};
+pub use self::writing::RowWriter;
 use super::logs::{WHOLE, check_whole};
-use super::search::Indexed;
 use crate::clock::Hlc;
 use crate::codec::{Reader, Value, Writer};
 use crate::crypto;
 use crate::error::Result;
-use crate::ids::{ElementKey, LogId, RecordId};
+use crate::ids::{ElementKey, LogId, RecordId, to_hex};
 use crate::record::bounds::{Size, TEXT_INSERTED_MAX};
 use crate::record::declare::{Declaration, Field, Fields, Merge, Type};
+use crate::record::plain::Plain;
 use crate::record::state::{Held, Stamp, State};
 
 /// The row has values that a person must choose from.
@@ -84,8 +89,8 @@ pub struct Shown {
     pub flags: i64,
     /// The time that orders it, in ms.
     pub when_ms: i64,
-    /// The values of its columns.
-    pub values: Vec<(&'static Field, Value)>,
+    /// The values of its columns by field name, plain.
+    pub fields: BTreeMap<Cow<'static, str>, Plain>,
 }
 
 /// Where a row's own columns begin in a select.
@@ -102,6 +107,9 @@ pub struct View {
     insert: String,
     update: String,
     select: String,
+    next_id: String,
+    insert_search: String,
+    occurred: Option<&'static Field>,
 }
 
 impl View {
@@ -123,6 +131,11 @@ impl View {
             insert: format!("INSERT INTO \"{table}\" ({}) VALUES ({marks})", all.join(", ")),
             update: format!("UPDATE \"{table}\" SET {} WHERE rid = ?", sets.join(", ")),
             select: format!("SELECT rid, {}, whole FROM \"{table}\"", all.join(", ")),
+            next_id: format!("SELECT id FROM \"{table}\" WHERE id >= ? ORDER BY id LIMIT 1"),
+            insert_search: format!(
+                "INSERT INTO \"{table}_search\" (rowid, folded, accented) VALUES (?, ?, ?)"
+            ),
+            occurred: of.field_named("t_occ"),
             columns,
         }
     }
@@ -186,6 +199,15 @@ impl View {
     pub fn load(&self, connection: &Connection, id: &RecordId) -> Result<Option<Stored>> {
         let sql = format!("{} WHERE id = ?", self.select);
         self.load_where(connection, &sql, &id.0[..])
+    }
+
+    /// Returns the first id in the view that is not before `id`.
+    ///
+    /// # Errors
+    /// `E-DBPAGE` and the like.
+    pub fn next_id(&self, connection: &Connection, id: &RecordId) -> Result<Option<RecordId>> {
+        let mut statement = connection.prepare_cached(&self.next_id)?;
+        Ok(statement.query_row([id], |row| row.get(0)).optional()?)
     }
 
     /// Reads the record in a row by the row's number.
@@ -295,26 +317,16 @@ impl View {
                 saved: Hlc(row.get::<_, i64>(3)?.cast_unsigned()),
                 flags: row.get(7)?,
                 when_ms: row.get(8)?,
-                values: Vec::with_capacity(self.columns.len()),
+                fields: BTreeMap::new(),
             };
             for (index, field) in (FIXED_COLUMNS..).zip(&self.columns) {
-                if let Some(value) = from_sql(&field.ty, row.get_ref(index)?) {
-                    shown.values.push((field, value));
+                if let Some(plain) = plain_of(&field.ty, row.get_ref(index)?) {
+                    shown.fields.insert(Cow::Borrowed(field.name), plain);
                 }
             }
             found.push(shown);
         }
         Ok(found)
-    }
-
-    /// Returns the time that orders a record: when it happened if known, else when it was saved.
-    #[must_use]
-    pub fn when_ms(&self, record: &Stored) -> i64 {
-        let occurred = self.of.field_named("t_occ").and_then(|field| record.state.shown(field));
-        match occurred {
-            Some(Value::Int(ms)) => ms,
-            _ => record.saved.ms(),
-        }
     }
 
     /// Returns the rows that match a search expression, newest row first.
@@ -359,144 +371,10 @@ impl View {
         Ok(())
     }
 
-    /// Writes a record's rows; `before` is what its rows said, for a record that has rows.
-    ///
-    /// # Errors
-    /// `E-FULL`, `E-IO` and the like.
-    pub fn write(
-        &self,
-        transaction: &Transaction<'_>,
-        logs: &dyn Fn(&LogId) -> i64,
-        record: &mut Stored,
-        before: Option<&State>,
-    ) -> Result<i64> {
-        self.set_flags(record);
-        let derived = (self.of.derive)(&StateFields { of: self.of, record });
-        let mut values: Vec<Sql> = Vec::with_capacity(self.columns.len() + FIXED_COLUMNS + 1);
-        values.push(Sql::Blob(record.id.0.to_vec()));
-        values.push(Sql::Integer(logs(&record.log)));
-        values.push(Sql::Integer(record.saved.0.cast_signed()));
-        values.push(Sql::Blob(encode_heads(&record.heads, logs)));
-        values.push(Sql::Integer(record.items.cast_signed()));
-        values.push(Sql::Blob(encode_size(&record.size)));
-        values.push(Sql::Integer(record.flags));
-        values.push(Sql::Integer(self.when_ms(record)));
-        for field in &self.columns {
-            let value = match field.merge {
-                Merge::DE => derived
-                    .iter()
-                    .find(|(name, _)| *name == field.name)
-                    .map(|(_, value)| value.clone()),
-                _ => record.state.shown(field),
-            };
-            values.push(value.map_or(Sql::Null, to_sql));
-        }
-        let rid = match record.rid {
-            None => {
-                transaction.prepare_cached(&self.insert)?.execute(params_from_iter(values))?;
-                transaction.last_insert_rowid()
-            }
-            Some(rid) => {
-                values.push(Sql::Integer(rid));
-                transaction.prepare_cached(&self.update)?.execute(params_from_iter(values))?;
-                rid
-            }
-        };
-        record.rid = Some(rid);
-        for list in &self.lists {
-            list.write(transaction, rid, &record.state, before)?;
-        }
-        self.write_rivals(transaction, rid, &record.state, before)?;
-        self.write_search(transaction, rid, &record.state, before)?;
-        Ok(rid)
-    }
-
-    fn set_flags(&self, record: &mut Stored) {
-        let conflict = self.of.fields().any(|field| record.state.rivals(field) > 1);
-        let several = record.state.registers.values().any(|held| held.len() > 1);
-        record.flags &= !(FLAG_CONFLICT | FLAG_CONCURRENT);
-        record.flags |= if conflict { FLAG_CONFLICT } else { 0 };
-        record.flags |= if several { FLAG_CONCURRENT } else { 0 };
-    }
-
-    fn write_rivals(
-        &self,
-        transaction: &Transaction<'_>,
-        rid: i64,
-        state: &State,
-        before: Option<&State>,
-    ) -> Result<()> {
-        let kind = self.of.kind.cast_signed();
-        let rivals = rivals_of(state);
-        if before.is_some_and(|before| !rivals_of(before).is_empty()) {
-            transaction
-                .prepare_cached("DELETE FROM rival WHERE kind = ? AND rid = ?")?
-                .execute(params![kind, rid])?;
-        }
-        for rival in rivals {
-            transaction
-                .prepare_cached("INSERT INTO rival VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")?
-                .execute(params![
-                    kind,
-                    rid,
-                    rival.field,
-                    rival.n,
-                    rival.value,
-                    rival.stamp.hlc.0.cast_signed(),
-                    rival.stamp.log,
-                    rival.key,
-                    WHOLE
-                ])?;
-        }
-        Ok(())
-    }
-
-    fn write_search(
-        &self,
-        transaction: &Transaction<'_>,
-        rid: i64,
-        state: &State,
-        before: Option<&State>,
-    ) -> Result<()> {
-        if !self.has_search {
-            return Ok(());
-        }
-        let after = self.indexed(state);
-        let table = self.of.name;
-        if let Some(before) = before.map(|before| self.indexed(before)) {
-            if before == after {
-                return Ok(());
-            }
-            if !before.is_empty() {
-                let sql = format!("DELETE FROM \"{table}_search\" WHERE rowid = ?");
-                transaction.prepare_cached(&sql)?.execute([rid])?;
-            }
-        }
-        if !after.is_empty() {
-            let sql = format!(
-                "INSERT INTO \"{table}_search\" (rowid, folded, accented) VALUES (?, ?, ?)"
-            );
-            transaction.prepare_cached(&sql)?.execute(params![
-                rid,
-                after.folded,
-                after.accented
-            ])?;
-        }
-        Ok(())
-    }
-
-    fn indexed(&self, state: &State) -> Indexed {
-        let mut indexed = Indexed::default();
-        for field in self.of.fields().filter(|field| field.searched) {
-            if field.is_list() {
-                for (_, held) in state.list(field.number) {
-                    push_texts(&held.value, &mut indexed);
-                }
-            } else if let Some(value) = state.shown(field) {
-                push_texts(&value, &mut indexed);
-            }
-        }
-        indexed
+    /// Starts writing rows; statements are prepared once for all of them.
+    #[must_use]
+    pub fn writer<'a>(&'a self, transaction: &'a Transaction<'a>) -> RowWriter<'a> {
+        RowWriter::new(self, transaction)
     }
 
     /// Hashes every row in the order of record ids, without local columns; the ids of logs stand
@@ -587,14 +465,6 @@ impl Fields for StateFields<'_> {
     }
 }
 
-fn push_texts(value: &Value, indexed: &mut Indexed) {
-    match value {
-        Value::Text(text) => indexed.push(text),
-        Value::List(parts) => parts.iter().for_each(|part| push_texts(part, indexed)),
-        _ => {}
-    }
-}
-
 /// Declares columns so that numbers come before texts and `whole` comes last: the end of a long
 /// row, which alone may be wiped without an error, then holds nothing that figures count by.
 fn ordered_columns<'a>(columns: impl Iterator<Item = (&'a str, &'a Type)>) -> String {
@@ -630,12 +500,32 @@ pub fn from_sql(ty: &Type, value: ValueRef<'_>) -> Option<Value> {
     match (ty, value) {
         (Type::Bool, ValueRef::Integer(number)) => Some(Value::Bool(number != 0)),
         (_, ValueRef::Integer(number)) => Some(Value::Int(number)),
-        (_, ValueRef::Text(bytes)) => {
-            Some(Value::Text(String::from_utf8_lossy(bytes).into_owned()))
-        }
+        (_, ValueRef::Text(bytes)) => Some(Value::Text(text_of(bytes))),
         (_, ValueRef::Blob(bytes)) => Some(Value::Bytes(bytes.to_vec())),
         _ => None,
     }
+}
+
+fn text_of(bytes: &[u8]) -> String {
+    let text = std::str::from_utf8(bytes).map(str::to_owned);
+    text.unwrap_or_else(|_| String::from_utf8_lossy(bytes).into_owned())
+}
+
+/// Reads a column as lists show it: [`from_value`] of [`from_sql`], without the copy in between.
+///
+/// [`from_value`]: crate::record::plain::from_value
+fn plain_of(ty: &Type, value: ValueRef<'_>) -> Option<Plain> {
+    Some(match (ty, value) {
+        (Type::Text(_), ValueRef::Text(bytes)) => Plain::Text(text_of(bytes)),
+        (Type::Int(..) | Type::Time, ValueRef::Integer(number)) => Plain::Int(number),
+        (Type::Bool, ValueRef::Integer(number)) => Plain::Bool(number != 0),
+        (Type::Ref, ValueRef::Blob(bytes)) => Plain::Text(to_hex(bytes)),
+        (Type::Choice(all), ValueRef::Integer(number)) => {
+            let choice = all.iter().find(|choice| choice.number == number)?;
+            Plain::Text(choice.token.to_owned())
+        }
+        _ => return None,
+    })
 }
 
 /// Returns the value as SQLite binds it, for filters.
