@@ -5,6 +5,8 @@ mod device;
 mod figures;
 mod gossip;
 mod introductions;
+mod joining;
+mod lines;
 
 use tuquan_core::codec::Value;
 use tuquan_core::error::Kind;
