@@ -350,10 +350,10 @@ fn row_29_a_clock_that_is_years_off_is_taken_and_flagged() {
 fn rows_9_and_30_to_32_joining_refuses_each_thing_with_its_code() {
     let desk = Desk::new();
     let folder = Folder::new("newcomer");
-    let newcomer = open(location(folder.path(), None), 30, &HandClock::at(NOON_MS)).expect("opened");
+    let newcomer =
+        open(location(folder.path(), None), 30, &HandClock::at(NOON_MS)).expect("opened");
     newcomer.init().expect("an identity");
-    let options =
-        InviteOptions { role: Role::R1, rights: Rights::Writer, person: None, hub: None };
+    let options = InviteOptions { role: Role::R1, rights: Rights::Writer, person: None, hub: None };
     let invite = || desk.founder.bulk(|replica| replica.invite(&options)).expect("invited");
     let accept = |bytes: &[u8]| newcomer.bulk(|replica| replica.accept_invitation(bytes));
     let take = |bytes: &[u8]| desk.founder.bulk(|replica| replica.take_request(bytes, None));

@@ -162,8 +162,7 @@ fn welcome(
         text = format!("{text}\n{}", context.words.get("joining.reader"));
     }
     let rights = if is_reader { "reader" } else { "writer" };
-    let value =
-        json!({ "file": file, "device": device, "rights": rights, "bytes": bytes.len() });
+    let value = json!({ "file": file, "device": device, "rights": rights, "bytes": bytes.len() });
     Ok(Answer::new(text, value))
 }
 

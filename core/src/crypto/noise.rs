@@ -435,7 +435,8 @@ mod tests {
             .expect("started")
         });
         for index in 0..3 {
-            let (from, to) = if index % 2 == 0 { (&mut one, &mut two) } else { (&mut two, &mut one) };
+            let (from, to) =
+                if index % 2 == 0 { (&mut one, &mut two) } else { (&mut two, &mut one) };
             assert!(from.is_my_turn() && !to.is_my_turn());
             let message = from.write(&bytes(CONTENT[index])).expect("written");
             assert_eq!(to_hex(&message), expected[index], "message {index}");
@@ -447,7 +448,8 @@ mod tests {
         let secret = x25519_dalek::StaticSecret::from(key(STATIC[1]));
         assert_eq!(remote.0, x25519_dalek::PublicKey::from(&secret).to_bytes());
         for index in 3..6 {
-            let (from, to) = if index % 2 == 0 { (&mut one, &mut two) } else { (&mut two, &mut one) };
+            let (from, to) =
+                if index % 2 == 0 { (&mut one, &mut two) } else { (&mut two, &mut one) };
             let message = from.seal(&bytes(CONTENT[index])).expect("sealed");
             assert_eq!(to_hex(&message), expected[index], "message {index}");
             assert_eq!(to.open(&message).expect("opened"), bytes(CONTENT[index]));

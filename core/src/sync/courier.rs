@@ -212,7 +212,8 @@ pub(super) fn extend_control<'a>(
             if links.get(first) != Some(&range.link_before) {
                 continue;
             }
-            for (index, (entry, verified)) in (first + 1..).zip(range.entries.iter().zip(verified)) {
+            for (index, (entry, verified)) in (first + 1..).zip(range.entries.iter().zip(verified))
+            {
                 match links.get(index) {
                     Some(link) if *link != verified.link => break,
                     Some(_) => continue,

@@ -92,7 +92,11 @@ impl Gathering {
     /// Returns the numbers of the frames that are missing, counted from 1.
     #[must_use]
     pub fn missing(&self) -> Vec<usize> {
-        (1..).zip(&self.parts).filter(|(_, part)| part.is_none()).map(|(number, _)| number).collect()
+        (1..)
+            .zip(&self.parts)
+            .filter(|(_, part)| part.is_none())
+            .map(|(number, _)| number)
+            .collect()
     }
 
     /// Returns all bytes once every frame is here.

@@ -167,7 +167,8 @@ fn digits_that_differ_close_the_invitation_on_both_sides() {
 fn forged_reveal(by: &mut Device, invite: &Invite) -> Vec<u8> {
     let sql = "UPDATE invitation SET secret = ?, id = ?";
     let (secret, id) = (invite.secret.0, invite.secret.id());
-    let changed = by.replica.transact(|transaction, _, _| Ok(transaction.execute(sql, (secret, id))?));
+    let changed =
+        by.replica.transact(|transaction, _, _| Ok(transaction.execute(sql, (secret, id))?));
     assert_eq!(changed, Ok(1));
     let mut fresh = Device::new(634);
     let request = fresh.replica.accept_invitation(&invite.encode()).expect("accepted");
@@ -426,7 +427,9 @@ fn a_garbled_line_ends_a_joining_with_a_typed_error_and_grants_nothing() {
                     assert!(typed.contains(&kind), "{index} {at}: {kind:?}");
                 }
             }
-            assert!(guest.poll_event().is_none_or(|event| matches!(event, JoinEvent::Failed { .. })));
+            assert!(
+                guest.poll_event().is_none_or(|event| matches!(event, JoinEvent::Failed { .. }))
+            );
         }
     }
     assert_eq!(admin.replica.mind.members.devices.len(), 1);

@@ -113,7 +113,8 @@ fn the_same_seed_makes_the_same_bytes_and_another_one_others() {
 
 #[test]
 fn another_psk_or_none_ends_the_line() {
-    for (one, two) in [(Some([1; 32]), Some([2; 32])), (None, Some([2; 32])), (Some([1; 32]), None)] {
+    for (one, two) in [(Some([1; 32]), Some([2; 32])), (None, Some([2; 32])), (Some([1; 32]), None)]
+    {
         let (mut a, mut b) = (Device::new(520), Device::new(521));
         let mut left = line(&mut a, Side::Initiator, one.as_ref());
         let mut right = line(&mut b, Side::Responder, two.as_ref());
@@ -269,8 +270,7 @@ impl<'a> End<'a> {
         if let Some(key) = self.line.remote_static() {
             let options = Options { newest_first: None, line: Some(key) };
             let side = self.side;
-            let session =
-                self.session.get_or_insert_with(|| Session::new(side, NOW_MS, options));
+            let session = self.session.get_or_insert_with(|| Session::new(side, NOW_MS, options));
             while let Some(frame) = self.line.next_frame() {
                 session.handle_message(&mut self.device.replica, &frame, NOW_MS).ok();
             }

@@ -62,8 +62,7 @@ impl JoinGuest {
                 }
                 WELCOME if self.revealed => {
                     let remote = self.talk.line.remote_static();
-                    let outcome =
-                        replica.enter(&self.invite, &payload, remote, &mut |_, _| {})?;
+                    let outcome = replica.enter(&self.invite, &payload, remote, &mut |_, _| {})?;
                     self.talk.end(JoinEvent::Joined { outcome });
                 }
                 _ => return Err(out_of_place()),

@@ -66,9 +66,7 @@ impl Replica {
         }
         let (nonce, request) = self.request(&invite)?;
         let joining = Joining { invite: bytes.to_vec(), nonce, request };
-        self.transact(|transaction, _, _| {
-            logs::set_meta(transaction, JOINING, &joining.encode())
-        })?;
+        self.transact(|transaction, _, _| logs::set_meta(transaction, JOINING, &joining.encode()))?;
         Ok(joining.request)
     }
 
@@ -153,7 +151,8 @@ impl Replica {
             return Err(Error::new(Kind::Space, "a welcome of another team"));
         }
         let packs = parsed.packs.iter().copied();
-        let members = Members::of(&parsed.space, &extend_control(&parsed.space, Vec::new(), packs)?);
+        let members =
+            Members::of(&parsed.space, &extend_control(&parsed.space, Vec::new(), packs)?);
         let inviter = members.member(&invite.inviter)?;
         if line.is_some_and(|line| line != inviter.box_key) {
             return Err(Error::new(Kind::Peer, "the line is not that of the inviter"));

@@ -30,11 +30,11 @@ use std::collections::{HashSet, VecDeque};
 
 pub use self::ack::{Acknowledged, acked_floor, acked_vector, all, held_elsewhere};
 pub use self::event::{Event, Options, Stats};
+use self::introduce::Introduction;
 pub use self::message::{
     Claim, FRAME_BYTES_MAX, FRAME_HEAD_LEN, Framer, Hello, INTRODUCTION_MAX, Message, VERSION,
     WANT_HELD_MAX, Want,
 };
-use self::introduce::Introduction;
 use self::plan::Plan;
 use crate::error::{Error, Kind, Result};
 use crate::ids::{DeviceKey, EpochId, LogId};
