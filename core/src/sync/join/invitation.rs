@@ -7,7 +7,7 @@
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::message::{Invite, MESSAGE_BYTES_MAX, Request, Reveal};
-use super::{Binding, Code, CodeKind, Secret, commit, digits};
+use super::{Binding, Code, CodeKind, Secret, commitment, digits};
 use crate::clock::BACKWARD_MS_MAX;
 use crate::codec::{Reader, Writer};
 use crate::error::{Error, Kind, Result};
@@ -178,7 +178,7 @@ impl Replica {
         let secret = Secret(self.env.random());
         let nonce: [u8; 32] = self.env.random();
         let expires_ms = now_ms.saturating_add(LIFETIME_MS);
-        let (commit, hub) = (commit(&nonce), options.hub.clone());
+        let (commit, hub) = (commitment(&nonce), options.hub.clone());
         let invite = Invite { space, inviter, secret, commit, expires_ms, hub };
         let bytes = invite.encode();
         Invite::decode(&bytes)?;
