@@ -72,6 +72,32 @@ fn a_newcomer_joins_from_hand_to_hand_with_every_step_after_a_restart() {
 }
 
 #[test]
+fn an_admission_that_was_cut_off_goes_on_and_an_older_store_can_invite() {
+    let mut admin = Device::founder(605);
+    let older = admin.replica.transact(|transaction, _, _| {
+        transaction.execute_batch("DROP TABLE invitation; PRAGMA user_version = 1")?;
+        Ok(())
+    });
+    older.expect("as before there were invitations");
+    admin.reopen();
+    let invited = invite(&mut admin);
+    let request = accept(&mut Device::new(606), &invited);
+    let device = take(&mut admin, &request).expect("taken").device;
+    // The power went after the decision was kept and before the grant was.
+    let sql = "UPDATE invitation SET state = 2";
+    let cut = admin.replica.transact(|transaction, _, _| Ok(transaction.execute(sql, [])?));
+    assert_eq!(cut, Ok(1));
+    assert!(rights(&admin, &device).is_none());
+    admin.replica.admit(&invited.id, Compared::Equal, false).expect("admitted");
+    assert_eq!(rights(&admin, &device), Some(Rights::Writer));
+    // What was declined stays so.
+    let other = invite(&mut admin);
+    let request = accept(&mut Device::new(607), &other);
+    admin.replica.decline(&other.id).expect("declined");
+    assert_eq!(take(&mut admin, &request), Err(Kind::Invite));
+}
+
+#[test]
 fn who_was_not_compared_may_only_read_and_a_second_device_is_of_the_same_person() {
     let mut admin = Device::founder(610);
     let me = admin.replica.mind.identity().expect("an identity").person;
