@@ -71,7 +71,7 @@ impl Replica {
     /// # Errors
     /// As [`Replica::grant_bundle`].
     pub fn admission_bundle(&mut self, of: &GrantOf, with_history: bool) -> Result<Vec<u8>> {
-        if self.mind.members.member(&of.device).is_err() {
+        if !is_member(&self.mind.members, &of.device)? {
             self.grant(of)?;
         }
         let sorts: &[Sort] =
@@ -177,6 +177,19 @@ impl Replica {
         identity.space = Some(parsed.space);
         identity.person = person;
         self.transact(|transaction, mind, _| mind.set_identity(transaction, identity))
+    }
+}
+
+/// Tells whether a device is a member; one that is known not to be one for another reason than that
+/// nobody has granted it is not to be granted in passing.
+///
+/// # Errors
+/// That other reason.
+pub(super) fn is_member(members: &Members, device: &DeviceKey) -> Result<bool> {
+    match members.member(device) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind == Kind::NotMember => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

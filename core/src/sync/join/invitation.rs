@@ -16,6 +16,7 @@ use crate::record::declare::Role;
 use crate::replica::Replica;
 use crate::replica::write::GrantOf;
 use crate::sync::card::Card;
+use crate::sync::courier::is_member;
 use crate::team::control::Rights;
 
 /// How long an invitation may be used, in milliseconds.
@@ -303,7 +304,7 @@ impl Replica {
         }
         let early = || Error::new(Kind::NotReady, "nobody has answered the invitation yet");
         let card = row.bound()?.ok_or_else(early)?.card;
-        let is_member = self.mind.members.member(&card.device).is_ok();
+        let is_member = is_member(&self.mind.members, &card.device)?;
         if row.state != ADMITTED || !is_member {
             row.check_time(self.env.clock.now_ms())?;
             self.set_state(invitation, ADMITTED)?;
