@@ -107,6 +107,9 @@ fn exit_of(kind: Kind) -> Exit {
         | Kind::NotFound
         | Kind::NotReady
         | Kind::NotMember
+        | Kind::Peer
+        | Kind::Invite
+        | Kind::Mitm
         | Kind::ChangeTooBig => Exit::Refused,
         Kind::DbKey | Kind::DbPage | Kind::Identity | Kind::DbNewer | Kind::Busy => Exit::Store,
         Kind::Full | Kind::Io => Exit::Storage,

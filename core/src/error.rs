@@ -71,6 +71,14 @@ pub enum Kind {
     NotFound,
     /// The store is closed or this device has no team yet. Fault: the caller.
     NotReady,
+    /// The other end of the line is not the member's device that it says it is. Closed.
+    Peer,
+    /// An invitation is expired, used, closed, of another version or not of this device.
+    Invite,
+    /// The digits on the two screens differ: somebody stands in between. Closed for good.
+    Mitm,
+    /// A frame is of another set, or frames are missing. Fault: nobody's. Keep scanning.
+    Qr,
 }
 
 impl Kind {
@@ -108,6 +116,10 @@ impl Kind {
             Self::Invalid => "E-INVALID",
             Self::NotFound => "E-NOTFOUND",
             Self::NotReady => "E-NOTREADY",
+            Self::Peer => "E-PEER",
+            Self::Invite => "E-INVITE",
+            Self::Mitm => "E-MITM",
+            Self::Qr => "E-QR",
         }
     }
 
@@ -130,6 +142,7 @@ impl Kind {
                 | Self::Full
                 | Self::Io
                 | Self::Busy
+                | Self::Qr
         )
     }
 }

@@ -15,6 +15,7 @@ use tuquan_core::log::entry::{Body, Entry, kind};
 use tuquan_core::log::item::{Dep, Item, Place, item_digest};
 use tuquan_core::log::pack::{Mode, Packing, Range, encode};
 use tuquan_core::record::declare::Role;
+use tuquan_core::replica::write::GrantOf;
 use tuquan_core::team::control::{Act, LogOpen};
 
 /// The pen of a lying member.
@@ -49,7 +50,8 @@ impl Rogue {
     pub fn join(founder: &Tuquan, role: Role, seed: u64) -> Result<Self> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let secret = DeviceSecret::generate(&mut rng);
-        founder.bulk(|replica| replica.grant(secret.device_key(), secret.box_key(), role))?;
+        let of = GrantOf::writer(secret.device_key(), secret.box_key(), role);
+        founder.bulk(|replica| replica.grant(&of))?;
         let mut nonce = [0; 16];
         rng.fill_bytes(&mut nonce);
         founder.bulk(|replica| {

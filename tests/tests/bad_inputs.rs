@@ -17,9 +17,13 @@ use tuquan_core::record::document::Document;
 use tuquan_core::record::plain::Plain;
 use tuquan_core::replica::Replica;
 use tuquan_core::replica::outgoing::Vector;
+use tuquan_core::replica::write::GrantOf;
 use tuquan_core::sync::bundle::BundleWriter;
 use tuquan_core::sync::card::Card;
+use tuquan_core::sync::frames::{Gathering, cut};
+use tuquan_core::sync::join::{Compared, InviteOptions, LIFETIME_MS};
 use tuquan_core::sync::session::{Options, Session, Side};
+use tuquan_core::team::control::Rights;
 use tuquan_tests::phone::{
     Folder, HandClock, KEY, NOON_MS, edit, env, incident, location, note, open, request,
 };
@@ -34,6 +38,7 @@ struct Desk {
     other: Tuquan,
     rogue: Rogue,
     bundle: Vec<u8>,
+    clock: HandClock,
 }
 
 impl Desk {
@@ -51,7 +56,7 @@ impl Desk {
             founder.bulk(|replica| replica.seal()).expect("sealed");
         }
         let bundle = founder.bulk(|replica| replica.export_bundle(None, false, 3)).expect("made");
-        Self { _folders: folders, founder, other, rogue, bundle }
+        Self { _folders: folders, founder, other, rogue, bundle, clock }
     }
 
     /// Imports bytes at the colleague's phone, where they must fail and leave everything as it was.
@@ -190,7 +195,8 @@ fn rows_8_and_9_signatures_and_keys_that_are_none() {
     let altered = desk.rogue.wrap(&altered).expect("packed");
     assert_eq!(desk.refused_pack(&altered), "E-SIG");
     let weak = DeviceKey([0; 32]);
-    let grant = desk.founder.bulk(|replica| replica.grant(weak, BoxKey([5; 32]), Role::R1));
+    let of = GrantOf::writer(weak, BoxKey([5; 32]), Role::R1);
+    let grant = desk.founder.bulk(|replica| replica.grant(&of));
     assert_eq!(grant.expect_err("refused").code(), "E-KEY");
     let secret = DeviceSecret { sign: [3; 32], unbox: [4; 32] };
     let mut card = Card::encode(&secret);
@@ -445,6 +451,65 @@ fn row_29_a_clock_that_is_years_off_is_taken_and_flagged() {
         assert!(applied.clock_suspect);
         assert!(store.get(&applied.record).expect("read").expect("there").clock_suspect);
     }
+}
+
+#[test]
+fn rows_9_and_30_to_32_joining_refuses_each_thing_with_its_code() {
+    let desk = Desk::new();
+    let folder = Folder::new("newcomer");
+    let newcomer =
+        open(location(folder.path(), None), 30, &HandClock::at(NOON_MS)).expect("opened");
+    newcomer.init().expect("an identity");
+    let options = InviteOptions { role: Role::R1, rights: Rights::Writer, person: None, hub: None };
+    let invite = || desk.founder.bulk(|replica| replica.invite(&options)).expect("invited");
+    let accept = |bytes: &[u8]| newcomer.bulk(|replica| replica.accept_invitation(bytes));
+    let take = |bytes: &[u8]| desk.founder.bulk(|replica| replica.take_request(bytes, None));
+    let admit = |id: &[u8; 16], compared: Compared| {
+        desk.founder.bulk(|replica| replica.admit(id, compared, false))
+    };
+    let before = desk.founder.members().expect("members").len();
+
+    // 9: an inviter's key that is none.
+    let invited = invite();
+    let mut weak = invited.invite.clone();
+    weak.inviter = DeviceKey([0; 32]);
+    assert_eq!(accept(&weak.encode()).expect_err("refused").code(), "E-KEY");
+    // 30: another version, used, expired.
+    let mut bytes = invited.invite.encode();
+    bytes[0] = 2;
+    assert_eq!(accept(&bytes).expect_err("refused").code(), "E-INVITE");
+    bytes[0] = 1;
+    let request = accept(&bytes).expect("accepted");
+    take(&request).expect("the first binds it");
+    newcomer.bulk(Replica::give_up_joining).expect("given up");
+    let second = accept(&bytes).expect("accepted");
+    assert_ne!(second, request);
+    assert_eq!(take(&second).expect_err("refused").code(), "E-INVITE");
+    desk.clock.advance(LIFETIME_MS);
+    assert_eq!(take(&request).expect_err("refused").code(), "E-INVITE");
+    assert_eq!(admit(&invited.id, Compared::Equal).expect_err("refused").code(), "E-INVITE");
+    // 31: the digits differ, and that is the end of the invitation.
+    let invited = invite();
+    let request = accept(&invited.invite.encode()).expect("accepted");
+    take(&request).expect("taken");
+    assert_eq!(admit(&invited.id, Compared::Differ).expect_err("refused").code(), "E-MITM");
+    assert_eq!(admit(&invited.id, Compared::Equal).expect_err("refused").code(), "E-INVITE");
+    assert_eq!(desk.founder.members().expect("members").len(), before);
+    // 32: frames of another set, and missing ones by number.
+    let frames = cut(&desk.bundle, 200).expect("cut");
+    let others = cut(&desk.bundle[1..], 200).expect("cut");
+    assert!(frames.len() > 6, "{}", frames.len());
+    let mut gathering = Gathering::default();
+    for frame in frames.iter().rev().filter(|frame| **frame != frames[2] && **frame != frames[4]) {
+        gathering.take(frame).expect("taken");
+    }
+    assert_eq!(gathering.take(&others[3]).expect_err("refused").code(), "E-QR");
+    let missing = gathering.finish().expect_err("not yet").to_string();
+    assert_eq!(missing, format!("E-QR: frames 3, 5 of {} are missing", frames.len()));
+    gathering.take(&frames[4]).expect("taken");
+    gathering.take(&frames[4]).expect("again");
+    assert_eq!(gathering.take(&frames[2]).expect("taken"), (frames.len(), frames.len()));
+    assert_eq!(gathering.finish().expect("whole"), desk.bundle);
 }
 
 /// A store on a faulty disk with some incidents in it.

@@ -321,12 +321,22 @@ impl Mind {
         let Ok(space) = self.space() else {
             return Ok(());
         };
+        let entries = self.control_entries(connection)?;
+        self.members = Arc::new(Members::of(&space, &entries));
+        Ok(())
+    }
+
+    /// Reads the control logs that are here, log by log and in order.
+    ///
+    /// # Errors
+    /// `E-NOTREADY` without a team; `E-DBPAGE` and the like.
+    pub fn control_entries(&self, connection: &Connection) -> Result<Vec<ControlEntry>> {
+        let space = self.space()?;
         let mut entries = Vec::new();
         for log in self.logs.iter().filter(|log| log.row.sort == Sort::Control) {
             read_control(connection, &space, &log.row, &mut entries)?;
         }
-        self.members = Arc::new(Members::of(&space, &entries));
-        Ok(())
+        Ok(entries)
     }
 
     pub(super) fn load_epochs(&mut self, connection: &Connection) -> Result<()> {

@@ -40,6 +40,31 @@ pub struct Written {
     pub note: i64,
 }
 
+/// Whom to make a member, and as what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GrantOf {
+    /// The device.
+    pub device: DeviceKey,
+    /// Its key for lockboxes.
+    pub box_key: BoxKey,
+    /// Whose device it is; none for a person of whom it is the first one.
+    pub person: Option<PersonId>,
+    /// What it may do.
+    pub rights: Rights,
+    /// Its domain role.
+    pub role: Role,
+    /// The invitation that it answers.
+    pub invitation: Option<[u8; 16]>,
+}
+
+impl GrantOf {
+    /// A writer with a domain role, the first device of its person.
+    #[must_use]
+    pub fn writer(device: DeviceKey, box_key: BoxKey, role: Role) -> Self {
+        Self { device, box_key, person: None, rights: Rights::Writer, role, invitation: None }
+    }
+}
+
 /// An entry that was encoded and linked, with what the views need of it.
 struct Appended {
     chained: Chained,
@@ -102,12 +127,13 @@ impl Replica {
         })
     }
 
-    /// Makes another device a writer with a domain role, and gives it the epoch key.
+    /// Makes another device a member, and gives it the epoch key.
     ///
     /// # Errors
     /// `E-ROLE` when this device may not; `E-KEY` for bad keys; `E-GAP` while the own control log
     /// lacks entries after damage; of the store.
-    pub fn grant(&mut self, device: DeviceKey, box_key: BoxKey, role: Role) -> Result<()> {
+    pub fn grant(&mut self, of: &GrantOf) -> Result<()> {
+        let (device, box_key) = (of.device, of.box_key);
         crate::crypto::check_device_key(&device)?;
         let me = self.mind.identity()?.secret.device_key();
         if self.mind.members.member(&me)?.rights < Rights::Admin {
@@ -119,14 +145,14 @@ impl Replica {
         self.transact(|transaction, mind, env| {
             let index = control_log(mind, &me)?;
             let grant = Grant {
-                person: PersonId(env.random()),
+                person: of.person.unwrap_or_else(|| PersonId(env.random())),
                 device,
                 box_key,
-                rights: Rights::Writer,
+                rights: of.rights,
                 rank: 0,
-                role: role as u64,
+                role: of.role as u64,
                 compartments: vec![TEAM.to_owned()],
-                invitation: None,
+                invitation: of.invitation,
             };
             act(transaction, mind, env, index, &Act::Grant(grant))?;
             let (id, secret) = mind.epoch()?;

@@ -6,14 +6,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Error, Kind, Result};
-use crate::ids::{LogId, SpaceId};
+use crate::ids::{DeviceKey, Link, LogId, SpaceId};
 use crate::log::chain::{self, Sort};
-use crate::log::entry::Body;
+use crate::log::entry::{Body, Entry};
 use crate::log::pack::{self, Header, Range, Verified};
 use crate::record::declare::Role;
 use crate::replica::Changed;
 use crate::replica::Replica;
 use crate::replica::outgoing::{self, Vector};
+use crate::replica::write::GrantOf;
 use crate::sync::bundle::{Bundle, BundleWriter, Parsed};
 use crate::sync::card::Card;
 use crate::team::control::Act;
@@ -56,14 +57,22 @@ impl Replica {
         self.bundle(peer.unwrap_or(&nothing), newest_first, level, &[Sort::Control, Sort::Data])
     }
 
-    /// Makes the device of a card a member, unless it is one already, and returns the bundle that
-    /// it joins with: the team list, and all records when `with_history`.
+    /// Makes the device of a card a writer, unless it is a member already, and returns the bundle
+    /// that it joins with: the team list, and all records when `with_history`.
     ///
     /// # Errors
     /// `E-ROLE` when this device may not grant; `E-KEY`; of the store.
     pub fn grant_bundle(&mut self, card: &Card, role: Role, with_history: bool) -> Result<Vec<u8>> {
-        if self.mind.members.member(&card.device).is_err() {
-            self.grant(card.device, card.unbox, role)?;
+        self.admission_bundle(&GrantOf::writer(card.device, card.unbox, role), with_history)
+    }
+
+    /// As [`Replica::grant_bundle`], for any grant.
+    ///
+    /// # Errors
+    /// As [`Replica::grant_bundle`].
+    pub fn admission_bundle(&mut self, of: &GrantOf, with_history: bool) -> Result<Vec<u8>> {
+        if !is_member(&self.mind.members, &of.device)? {
+            self.grant(of)?;
         }
         let sorts: &[Sort] =
             if with_history { &[Sort::Control, Sort::Data] } else { &[Sort::Control] };
@@ -157,7 +166,9 @@ impl Replica {
     /// Joins the team of a bundle if it has granted this device.
     fn join(&mut self, parsed: &Parsed<'_>) -> Result<()> {
         let device = self.mind.identity()?.secret.device_key();
-        let members = Members::of(&parsed.space, &control_entries(parsed));
+        let packs = parsed.packs.iter().copied();
+        let entries = extend_control(&parsed.space, Vec::new(), packs, TEAM_BYTES_MAX)?;
+        let members = Members::of(&parsed.space, &entries);
         if members.founder.is_none() {
             return Err(Error::new(Kind::NotMember, "a bundle without its founding"));
         }
@@ -169,41 +180,94 @@ impl Replica {
     }
 }
 
-/// Reads the gapless start of every control log in a bundle; what does not verify is left out.
-fn control_entries(parsed: &Parsed<'_>) -> Vec<ControlEntry> {
+/// Tells whether a device is a member; one that is known not to be one for another reason than that
+/// nobody has granted it is not to be granted in passing.
+///
+/// # Errors
+/// That other reason.
+pub(super) fn is_member(members: &Members, device: &DeviceKey) -> Result<bool> {
+    match members.member(device) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind == Kind::NotMember => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// The most content of team lists that a newcomer judges at once: years of a large team.
+pub(super) const TEAM_BYTES_MAX: usize = 64 << 20;
+
+/// Adds to `known`, the control entries that are here already, those that follow them without a
+/// gap in `packs`; touches no store. Packs that do not verify, ranges that do not follow and other
+/// histories of a known log are left out.
+///
+/// # Errors
+/// `E-SIZE` for more than `bytes_max` of content.
+pub(super) fn extend_control<'a>(
+    space: &SpaceId,
+    mut known: Vec<ControlEntry>,
+    packs: impl Iterator<Item = &'a [u8]>,
+    bytes_max: usize,
+) -> Result<Vec<ControlEntry>> {
     let mut logs: BTreeMap<LogId, Vec<(Range, Vec<Verified>)>> = BTreeMap::new();
-    for bytes in &parsed.packs {
-        for (range, verified) in open_control(&parsed.space, bytes).unwrap_or_default() {
-            let log = range.log_id(&parsed.space);
+    let mut left = bytes_max;
+    for bytes in packs {
+        for (range, verified) in open_control(space, bytes).unwrap_or_default() {
+            let over = || Error::new(Kind::Size, "too many control entries at once");
+            left = left.checked_sub(content_len(&range)).ok_or_else(over)?;
+            let log = range.log_id(space);
             logs.entry(log).or_default().push((range, verified));
         }
     }
-    let mut entries = Vec::new();
     for (log, mut ranges) in logs {
         ranges.sort_by_key(|(range, _)| range.first);
-        let (mut next, mut link) = (0, chain::first_link(&parsed.space, &log));
+        let mut links: Vec<Link> = vec![chain::first_link(space, &log)];
+        links.extend(known.iter().filter(|entry| entry.log == log).map(|entry| entry.link));
         for (range, verified) in ranges {
-            if range.first != next || range.link_before != link {
+            let first = usize::try_from(range.first).unwrap_or(usize::MAX);
+            if links.get(first) != Some(&range.link_before) {
                 continue;
             }
-            for (entry, verified) in range.entries.iter().zip(verified) {
-                let act = match entry.items.first() {
-                    Some(Body::Bytes(bytes)) => Act::decode(entry.kind, bytes).ok(),
-                    _ => None,
-                };
-                (next, link) = (verified.seq + 1, verified.link);
-                entries.push(ControlEntry {
-                    log,
-                    device: range.device,
-                    seq: verified.seq,
-                    link: verified.link,
-                    heads: verified.heads.to_vec(),
-                    act: act.unwrap_or(Act::Unknown(entry.kind)),
-                });
+            for (index, (entry, verified)) in (first + 1..).zip(range.entries.iter().zip(verified))
+            {
+                match links.get(index) {
+                    Some(link) if *link != verified.link => break,
+                    Some(_) => continue,
+                    None => links.push(verified.link),
+                }
+                known.push(control_entry(log, range.device, entry, &verified));
             }
         }
     }
-    entries
+    Ok(known)
+}
+
+fn content_len(range: &Range) -> usize {
+    let items = range.entries.iter().flat_map(|entry| &entry.items);
+    let bytes = items.map(|item| match item {
+        Body::Bytes(bytes) => bytes.len(),
+        Body::Absent(_) => 0,
+    });
+    bytes.sum::<usize>() + range.entries.len() * size_of::<ControlEntry>()
+}
+
+fn control_entry(
+    log: LogId,
+    device: DeviceKey,
+    entry: &Entry,
+    verified: &Verified,
+) -> ControlEntry {
+    let act = match entry.items.first() {
+        Some(Body::Bytes(bytes)) => Act::decode(entry.kind, bytes).ok(),
+        _ => None,
+    };
+    ControlEntry {
+        log,
+        device,
+        seq: verified.seq,
+        link: verified.link,
+        heads: verified.heads.to_vec(),
+        act: act.unwrap_or(Act::Unknown(entry.kind)),
+    }
 }
 
 fn open_control(space: &SpaceId, bytes: &[u8]) -> Result<Vec<(Range, Vec<Verified>)>> {

@@ -1,4 +1,4 @@
-//! What leaves a phone and comes to it: sessions, bundles and device cards.
+//! What leaves a phone and comes to it: lines, sessions, bundles, device cards, joining.
 //!
 //! Invariant: everything from outside is bounded and checked before it is used. Must not know:
 //! sockets, what records mean.
@@ -6,4 +6,7 @@
 pub mod bundle;
 pub mod card;
 pub mod courier;
+pub mod frames;
+pub mod join;
+pub mod line;
 pub mod session;

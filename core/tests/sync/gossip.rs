@@ -47,7 +47,7 @@ fn act(team: &mut [Device], known: &mut Vec<(u64, RecordId)>, step: usize) {
             let newest_first = Some(team[0].pick(2) == 0);
             let (one, other) = two(team, who, with);
             let limit = if cut < 8 { cut } else { usize::MAX };
-            pump(one, other, Options { newest_first }, limit);
+            pump(one, other, Options { newest_first, line: None }, limit);
         }
         10 => {
             let with = (who + 1) % count;

@@ -86,6 +86,19 @@ pub(super) fn check(
     vector_hash: &[u8; 32],
 ) -> Result<()> {
     mind.members.member(device)?;
+    check_signature(mind, device, claim, vector_hash)
+}
+
+/// Checks that `device`, member or not, signed this vector hash.
+///
+/// # Errors
+/// `E-KEY`, `E-SIG`; `E-FORMAT` when it names another device's log as its own.
+pub(super) fn check_signature(
+    mind: &Mind,
+    device: &DeviceKey,
+    claim: &Claim,
+    vector_hash: &[u8; 32],
+) -> Result<()> {
     let known = claim.log.as_ref().and_then(|log| mind.log(log));
     if known.is_some_and(|log| log.row.device != *device || log.row.sort != Sort::Data) {
         let what = format!("device {device} names a log that is not its data log");

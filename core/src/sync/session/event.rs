@@ -3,7 +3,7 @@
 //! Must not know: how it does it.
 
 use crate::error::Error;
-use crate::ids::{DeviceKey, LogId};
+use crate::ids::{BoxKey, DeviceKey, LogId};
 use crate::replica::ingest::Ingested;
 
 /// What a caller may choose.
@@ -12,6 +12,9 @@ pub struct Options {
     /// Whether to be sent the newest entries first; by default when nothing is here yet or more
     /// than [`super::LAG_ENTRIES`] are missing.
     pub newest_first: Option<bool>,
+    /// The static key at the other end of the line that carries the session, where there is one:
+    /// the device that the other side says it is must have it as its box key.
+    pub line: Option<BoxKey>,
 }
 
 /// What was sent and received.

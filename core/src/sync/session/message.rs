@@ -10,6 +10,8 @@
 //! credit 6 = [bytes]
 //! done   7 = [entries sent]
 //! error  8 = [code]
+//! who    9 = nothing: whoever greeted is not known here
+//! intro 10 = [open control pack...]
 //! ```
 //!
 //! The first byte of a whole pack is `T`, the flags of a trimmed one are below 32. Invariant: a
@@ -31,6 +33,9 @@ pub const FRAME_BYTES_MAX: usize = 1 + SEALED_BYTES_MAX;
 pub const FRAME_HEAD_LEN: usize = 5;
 /// The most stretches that a `want` names as here already.
 pub const WANT_HELD_MAX: usize = 256;
+
+/// The most packs of an introduction, and the most bytes of them together.
+pub const INTRODUCTION_MAX: (usize, usize) = (64, 1_000_000);
 
 const LEN_BYTES: usize = 4;
 const VERSIONS_MAX: usize = 16;
@@ -88,6 +93,10 @@ pub enum Message<'a> {
     Done(u64),
     /// The session ends, with a code.
     Error(String),
+    /// Whoever greeted is not known here: who is it?
+    Who,
+    /// The answer to that: control packs that make the asked one a member.
+    Introduction(Vec<&'a [u8]>),
 }
 
 impl<'a> Message<'a> {
@@ -135,6 +144,14 @@ impl<'a> Message<'a> {
             Self::Error(code) => {
                 to.array(1).text(code);
                 8
+            }
+            Self::Who => 9,
+            Self::Introduction(packs) => {
+                to.array(packs.len());
+                for pack in packs {
+                    to.bytes(pack);
+                }
+                10
             }
         };
         let mut frame = to.into_bytes();
@@ -184,11 +201,27 @@ impl<'a> Message<'a> {
                 from.end();
                 Self::Error(code)
             }
+            9 => Self::Who,
+            10 => Self::Introduction(read_packs(&mut from)?),
             other => return Err(Error::new(Kind::Newer, format!("message type {other}"))),
         };
         from.finish()?;
         Ok(message)
     }
+}
+
+fn read_packs<'a>(from: &mut Reader<'a>) -> Result<Vec<&'a [u8]>> {
+    let (packs_max, bytes_max) = INTRODUCTION_MAX;
+    let count = from.array(packs_max)?;
+    let mut packs = Vec::with_capacity(count);
+    let mut left = bytes_max;
+    for _ in 0..count {
+        let pack = from.bytes(left)?;
+        left -= pack.len();
+        packs.push(pack);
+    }
+    from.end();
+    Ok(packs)
 }
 
 fn write_claim(to: &mut Writer, claim: &Claim) {

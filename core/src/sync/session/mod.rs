@@ -11,13 +11,17 @@
 //! ack              ->   <-       ack              over the new vectors
 //! ```
 //!
-//! The responder says nothing before a good hello. A session that is cut off anywhere leaves both
+//! Who does not know the device of a hello asks `who`, and judges the hello again with the
+//! `introduction` that answers: so members meet whoever joined first.
+//!
+//! The responder says nothing else before a good hello. A session that is cut off anywhere leaves both
 //! replicas intact, and the next one goes on from the vectors. A pack that cannot be used (a fork,
 //! a missing key) stops only its own log. Must not know: transports, encryption of the line; the
-//! signed hello is all the authentication here.
+//! signed hello is the authentication, and the line's key where there is one must be the member's.
 
 mod ack;
 mod event;
+mod introduce;
 mod message;
 mod plan;
 mod receive;
@@ -26,8 +30,10 @@ use std::collections::{HashSet, VecDeque};
 
 pub use self::ack::{Acknowledged, acked_floor, acked_vector, all, held_elsewhere};
 pub use self::event::{Event, Options, Stats};
+use self::introduce::Introduction;
 pub use self::message::{
-    Claim, FRAME_BYTES_MAX, FRAME_HEAD_LEN, Framer, Hello, Message, VERSION, WANT_HELD_MAX, Want,
+    Claim, FRAME_BYTES_MAX, FRAME_HEAD_LEN, Framer, Hello, INTRODUCTION_MAX, Message, VERSION,
+    WANT_HELD_MAX, Want,
 };
 use self::plan::Plan;
 use crate::error::{Error, Kind, Result};
@@ -92,6 +98,7 @@ pub struct Session {
     /// The vector that the own hello signed.
     mine: Option<Vector>,
     peer: Option<Peer>,
+    introduction: Introduction,
     plan: Option<Plan>,
     forked: HashSet<LogId>,
     /// The last epoch by the control logs in the own vector, and that of the last sealed pack that
@@ -116,6 +123,7 @@ impl Session {
             events: VecDeque::new(),
             mine: None,
             peer: None,
+            introduction: Introduction::default(),
             plan: None,
             forked: HashSet::new(),
             epochs: (None, None),
@@ -129,7 +137,7 @@ impl Session {
     ///
     /// # Errors
     /// Why the session failed now: `E-TRUNC`, `E-TRAIL`, `E-SIZE`, `E-NEWER`, `E-FORMAT` for bad
-    /// frames; `E-SPACE`, `E-NOTMEMBER`, `E-SIG`; what a pack's checks give; of the store. The
+    /// frames; `E-SPACE`, `E-NOTMEMBER`, `E-PEER`, `E-SIG`; what a pack's checks give; of the store. The
     /// replica stays intact, and [`Session::poll_transmit`] still gives the last frame to send.
     /// `E-NOTREADY` when it had ended before.
     pub fn handle_message(

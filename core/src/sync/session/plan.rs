@@ -13,7 +13,7 @@ use crate::replica::outgoing::{self, Stretch, Vector};
 use crate::sync::session::message::Want;
 
 /// The zstd level of packs in passing.
-const LEVEL: i32 = 3;
+pub(super) const LEVEL: i32 = 3;
 
 /// A pack that is ready, and how many entries it has.
 #[derive(Debug)]

@@ -27,7 +27,17 @@ impl Session {
                 self.fail(&error, false);
                 Err(error)
             }
-            Message::Hello(hello) if self.peer.is_none() => self.on_hello(replica, hello),
+            Message::Hello(hello) if self.peer.is_none() && !self.introduction.is_open() => {
+                self.on_hello(replica, hello)
+            }
+            Message::Who => self.on_who(replica),
+            Message::Introduction(packs) if self.introduction.is_open() => {
+                self.on_introduction(replica, &packs)
+            }
+            Message::Vector(vector) if self.introduction.may_keep() => {
+                self.introduction.keep(vector);
+                Ok(())
+            }
             Message::Vector(vector) if self.state == State::Exchanging && !has_vector => {
                 self.on_vector(replica, vector)
             }
@@ -54,7 +64,7 @@ impl Session {
         }
     }
 
-    fn on_hello(&mut self, replica: &mut Replica, hello: Hello) -> Result<()> {
+    pub(super) fn on_hello(&mut self, replica: &mut Replica, hello: Hello) -> Result<()> {
         let space = replica.mind.space()?;
         if hello.space != space {
             return Err(Error::new(Kind::Space, "a peer of another team"));
@@ -62,8 +72,16 @@ impl Session {
         if hello.device == replica.mind.identity()?.secret.device_key() {
             return Err(Error::new(Kind::Invalid, "a session with oneself"));
         }
-        ack::check(&replica.mind, &hello.device, &hello.claim, &hello.vector_hash)?;
         let device = hello.device;
+        // Who holds the same has no control entry that would say more.
+        let is_same = self.mine.as_ref().is_some_and(|mine| mine.hash() == hello.vector_hash);
+        if !is_same && self.introduction.is_due(&replica.mind, &device) {
+            self.introduction.open(hello);
+            self.send(&Message::Who);
+            return Ok(());
+        }
+        ack::check(&replica.mind, &device, &hello.claim, &hello.vector_hash)?;
+        self.check_line(&replica.mind, &device)?;
         self.events.push_back(Event::PeerKnown { device });
         if self.mine.is_none() {
             if self.side == Side::Initiator {
@@ -87,7 +105,7 @@ impl Session {
         Ok(())
     }
 
-    fn on_vector(&mut self, replica: &mut Replica, vector: Vector) -> Result<()> {
+    pub(super) fn on_vector(&mut self, replica: &mut Replica, vector: Vector) -> Result<()> {
         let Some(peer) = &self.peer else {
             return Ok(());
         };
@@ -257,6 +275,7 @@ fn refusal(code: &str) -> Error {
         Kind::Busy,
         Kind::NotReady,
         Kind::Invalid,
+        Kind::Peer,
     ];
     let kind = KINDS.iter().find(|kind| kind.code() == code);
     // Whatever went wrong over there, this side may try again.
