@@ -150,16 +150,23 @@ impl Maker<'_> {
                 self.option("to"),
                 self.flag("bom"),
             ]),
-            self.command("card").arg(out()),
-            self.command("grant").args([
-                file(),
+            self.command("invite").args([self.role(), self.flag("own"), out()]),
+            self.command("join").args([
+                self.code(),
+                self.code_file(),
+                self.flag("differ").conflicts_with_all(["code", "code-file"]),
                 out(),
-                self.option("role")
-                    .value_parser(PossibleValuesParser::new(["R1", "R2", "R3"]))
-                    .hide_possible_values(true)
-                    .default_value("R2")
-                    .hide_default_value(true),
             ]),
+            self.command("admit").args([
+                self.code(),
+                self.code_file(),
+                self.option("digits").conflicts_with("reader"),
+                self.flag("reader"),
+                self.flag("frames"),
+                out(),
+            ]),
+            self.command("card").arg(out()),
+            self.command("grant").args([file(), out(), self.role()]),
             self.command("export").arg(out().required(true)),
             self.command("import").arg(file()),
         ]
@@ -168,7 +175,7 @@ impl Maker<'_> {
     fn checking(&self) -> Vec<Command> {
         let number = |name| self.option(name).value_parser(value_parser!(u64));
         vec![
-            self.command("doctor"),
+            self.command("doctor").arg(self.flag("salvage")),
             self.command("stats"),
             self.command("demo").args([
                 self.option("data").env("TUQUAN_DATA").hide_env(true),
@@ -209,6 +216,23 @@ impl Maker<'_> {
 
     fn request(&self) -> Arg {
         self.option("request")
+    }
+
+    /// What one side gave the other, as a text or in a file.
+    fn code(&self) -> Arg {
+        self.positional("code")
+    }
+
+    fn code_file(&self) -> Arg {
+        self.option("code-file").long("file").value_name("FILE").conflicts_with("code")
+    }
+
+    fn role(&self) -> Arg {
+        self.option("role")
+            .value_parser(PossibleValuesParser::new(["R1", "R2", "R3"]))
+            .hide_possible_values(true)
+            .default_value("R2")
+            .hide_default_value(true)
     }
 
     fn kind(&self) -> Arg {

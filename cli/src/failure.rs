@@ -5,6 +5,7 @@
 use tuquan_core::error::{Error, Kind};
 
 use crate::import::ImportError;
+use crate::words::Said;
 
 /// How a run of the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,9 +36,8 @@ pub(crate) struct Failure {
     pub(crate) kind: String,
     /// What it was about.
     pub(crate) context: String,
-    /// The words that say so to people, around the context's particulars; none where the context
-    /// is in words already or is the core's own.
-    pub(crate) words: Option<(&'static str, String)>,
+    /// The words that say so to people; none where the context is in words already.
+    pub(crate) words: Option<Said>,
     /// How the program ends.
     pub(crate) exit: Exit,
 }
@@ -84,13 +84,17 @@ impl From<ImportError> for Failure {
     fn from(error: ImportError) -> Self {
         let context = error.to_string();
         let words = match error {
-            ImportError::Io(error) => ("file.io", error.kind().to_string()),
-            ImportError::Mapping(what) => ("file.mapping", what),
-            ImportError::Empty => ("file.empty", String::new()),
-            ImportError::Utf16 => ("file.utf16", String::new()),
-            ImportError::Header(what) => ("file.header", what),
-            ImportError::MissingColumn { column, .. } => ("file.missing_column", column),
-            ImportError::DuplicateColumn { column, .. } => ("file.duplicate_column", column),
+            ImportError::Io(error) => Said::new("file.io", &[]).with(Said::io(&error)),
+            ImportError::Mapping(what) => Said::new("file.mapping", &[]).with(what),
+            ImportError::Empty => Said::new("file.empty", &[]),
+            ImportError::Utf16 => Said::new("file.utf16", &[]),
+            ImportError::Header(what) => Said::new("file.header", &[]).with(what),
+            ImportError::MissingColumn { column, .. } => {
+                Said::new("file.missing_column", &[("text", &column)])
+            }
+            ImportError::DuplicateColumn { column, .. } => {
+                Said::new("file.duplicate_column", &[("text", &column)])
+            }
         };
         Self { words: Some(words), ..Self::file(context) }
     }
@@ -103,8 +107,11 @@ fn exit_of(kind: Kind) -> Exit {
         | Kind::NotFound
         | Kind::NotReady
         | Kind::NotMember
+        | Kind::Peer
+        | Kind::Invite
+        | Kind::Mitm
         | Kind::ChangeTooBig => Exit::Refused,
-        Kind::DbKey | Kind::DbPage | Kind::DbNewer | Kind::Busy => Exit::Store,
+        Kind::DbKey | Kind::DbPage | Kind::Identity | Kind::DbNewer | Kind::Busy => Exit::Store,
         Kind::Full | Kind::Io => Exit::Storage,
         _ => Exit::File,
     }
@@ -112,7 +119,7 @@ fn exit_of(kind: Kind) -> Exit {
 
 /// Turns a failure to read a file that a person named into words about that file.
 pub(crate) fn unreadable(path: &std::path::Path, error: &std::io::Error) -> Failure {
-    Failure::file(format!("{}: {}", path.display(), error.kind()))
+    about(path, error, Failure::file(format!("{}: {}", path.display(), error.kind())))
 }
 
 /// Turns a failure to write a file that a person named into words about that file.
@@ -121,5 +128,11 @@ pub(crate) fn unwritable(path: &std::path::Path, error: &std::io::Error) -> Fail
         std::io::ErrorKind::StorageFull => Kind::Full,
         _ => Kind::Io,
     };
-    Error::new(kind, format!("{}: {}", path.display(), error.kind())).into()
+    let failure = Error::new(kind, format!("{}: {}", path.display(), error.kind())).into();
+    about(path, error, failure)
+}
+
+fn about(path: &std::path::Path, error: &std::io::Error, failure: Failure) -> Failure {
+    let words = Said::new("file.path", &[("path", &path.display())]).with(Said::io(error));
+    Failure { words: Some(words), ..failure }
 }

@@ -14,6 +14,7 @@ use tuquan_core::{
     door::{Config, Tuquan},
     error::{Error, Kind},
     ids::{from_hex, to_hex},
+    replica::salvage::Salvaged,
     store::open::Location,
 };
 
@@ -49,6 +50,17 @@ impl Home {
             return Err(Error::new(Kind::NotReady, what).into());
         }
         self.open_with(self.key()?)
+    }
+
+    /// Makes a new store of what can be read of a damaged one, which stays beside it.
+    pub(crate) fn salvage(&self, progress: &mut dyn FnMut(u64, u64)) -> Outcome<Salvaged> {
+        let location = Location::new(self.dir.join(STORE), self.key()?);
+        Ok(Tuquan::salvage(&Config::new(location), system::env(), progress)?)
+    }
+
+    /// Returns where the store keeps a file of this name.
+    pub(crate) fn in_store(&self, name: &str) -> PathBuf {
+        self.dir.join(STORE).join(name)
     }
 
     /// Opens the store, making folder, key and store where they are missing.

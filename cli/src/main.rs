@@ -43,6 +43,7 @@ use serde_json::json;
 use words::Words;
 
 fn main() -> ExitCode {
+    tuquan_core::record::guard::hush();
     let given: Vec<OsString> = std::env::args_os().collect();
     let words = Words::new(usage::language(&given));
     let json = given.iter().any(|arg| arg == "--json");
@@ -87,8 +88,8 @@ fn finish(words: &Words, json: bool, outcome: Outcome<Answer>) -> Exit {
             }
             let meaning = words.token("error", failure.code);
             let about = match &failure.words {
-                Some((key, text)) => words.say(key, &[("text", text)]),
-                None => failure.context.clone(),
+                Some(said) => words.tell(said),
+                None => words.context(&failure.context),
             };
             let mut to = std::io::stderr().lock();
             let _ = writeln!(to, "{}: {meaning}\n  {about}", failure.code);

@@ -10,9 +10,12 @@ use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},
 };
+use tuquan_core::domain::category::Category;
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
-use crate::import::{CATEGORIES, is_sealed};
+fn is_sealed(category: &str) -> bool {
+    Category::from_token(category).is_some_and(Category::is_sealed)
+}
 
 const EVENTS: &str = include_str!("../samples/events.txt");
 const WORDS: &str = include_str!("../samples/words.txt");
@@ -254,7 +257,7 @@ fn sections() -> Vec<Section> {
             let mut parts = head.split(' ');
             let name = parts.next().unwrap_or_default();
             sections.push(Section {
-                category: CATEGORIES.into_iter().find(|c| *c == name).unwrap_or("unsorted"),
+                category: Category::from_token(name).unwrap_or(Category::Unsorted).token(),
                 weight: parts.next().and_then(|weight| weight.parse().ok()).unwrap_or(1),
                 place: parts.next().unwrap_or("house"),
                 may_be_urgent: parts.next() == Some("urgent"),
@@ -342,13 +345,13 @@ mod tests {
     fn every_category_occurs_and_sealed_ones_keep_to_the_building() {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
         for event in events(2, 5_000) {
-            assert!(CATEGORIES.contains(&event.category));
+            assert!(Category::from_token(event.category).is_some());
             *counts.entry(event.category).or_default() += 1;
             if is_sealed(event.category) {
                 assert!(event.place.len() == 2 && event.note.is_none(), "{event:?}");
             }
         }
-        assert_eq!(counts.len(), CATEGORIES.len(), "{counts:?}");
+        assert_eq!(counts.len(), Category::ALL.len(), "{counts:?}");
         assert!(counts["noise"] > 10 * counts["bullying"]);
     }
 

@@ -115,7 +115,7 @@ fn every_command_has_its_help_in_both_languages() {
         .take_while(|line| line.starts_with("  "))
         .filter_map(|line| line.split_whitespace().next())
         .collect();
-    assert_eq!(commands.len(), 23, "{commands:?}");
+    assert_eq!(commands.len(), 26, "{commands:?}");
     for lang in ["vi", "en"] {
         for command in &commands {
             let output = run(&[command, "--help", "--lang", lang]);
@@ -178,4 +178,31 @@ fn the_key_is_a_private_file_or_comes_from_a_passphrase() {
     secret.ok(&["list", "--passphrase-file", &phrase]);
     let wrong = folder.write("wrong", "đêm qua có gió\n");
     assert_eq!(secret.fails(&["list", "--passphrase-file", &wrong]).0, 5);
+}
+
+#[test]
+fn a_damaged_store_is_told_and_salvaged() {
+    let folder = Folder::new("damaged");
+    let device = Device::founded(&folder, "a");
+    for text in ["Mất xe", "Cháy bóng đèn", "Ồn ào"] {
+        device.ok(&["log", "-c", "theft", text]);
+    }
+    assert!(device.ok(&["doctor", "--salvage"]).contains("lành lặn"));
+    let file = folder.0.join("a/store/store.db");
+    let mut bytes = std::fs::read(&file).unwrap();
+    let middle = bytes.len() / 8_192 * 4_096;
+    bytes[middle + 100] ^= 1;
+    std::fs::write(&file, &bytes).unwrap();
+    let told = device.run(&["doctor", "--json"]);
+    assert_eq!(told.status.code(), Some(1));
+    let told = object(&String::from_utf8(told.stdout).unwrap());
+    assert_eq!((&told["healthy"], &told["pages_ok"]), (&false.into(), &false.into()));
+    let told = String::from_utf8(device.run(&["doctor"]).stdout).unwrap();
+    assert!(told.contains("doctor --salvage"), "{told}");
+    let saved = device.json(&["doctor", "--salvage"]);
+    assert_eq!(saved["healthy"], true);
+    assert_eq!(saved["salvaged"]["of"], saved["salvaged"]["recovered"]);
+    assert!(std::fs::read(saved["salvaged"]["kept"].as_str().unwrap()).unwrap() == bytes);
+    assert_eq!(device.json(&["list"])["rows"].as_array().unwrap().len(), 3);
+    device.ok(&["log", "-c", "noise", "Sau khi cứu"]);
 }

@@ -39,6 +39,63 @@ fn every_row_is_accounted_for_and_reading_again_changes_nothing() {
 }
 
 #[test]
+fn what_is_refused_is_said_in_the_language_that_was_asked_for() {
+    let folder = Folder::new("said");
+    let device = Device::founded(&folder, "a");
+    let english = Device { home: device.home.clone(), lang: "en" };
+    let csv = "Ngày;Giờ;Tòa nhà;Loại;Nội dung;Số\n\
+               31/02/2026;23h;B2;Ồn ào;ngày sai;3\n\
+               05/11/2026;22h;B2;Ồn ào\n\
+               ;;B2;Ồn ào;không giờ;5\n\
+               05/11/2026;22h;B2;Ồn ào;\"không đóng;6\n";
+    let file = folder.write("log.csv", csv);
+    let (said, told) = (device.ok(&["import-csv", &file]), english.ok(&["import-csv", &file]));
+    let pairs = [
+        ("không có ngày giờ như vậy: 31/02/2026", "no such date or time: 31/02/2026"),
+        ("có 4 ô, dòng tiêu đề có 6", "4 fields, the header has 6"),
+        ("không có giờ xảy ra lẫn giờ báo", "no time of the event or of the report"),
+        ("nuốt các dòng 5 đến", "swallows lines 5 to"),
+    ];
+    for (vi, en) in pairs {
+        assert!(said.contains(vi) && !said.contains(en), "{said}");
+        assert!(told.contains(en) && !told.contains(vi), "{told}");
+    }
+    let report = folder.path("refused.csv");
+    device.ok(&["import-csv", &file, "--report-file", &report]);
+    assert!(std::fs::read_to_string(&report).unwrap().contains(pairs[1].0));
+    let detail = device.json(&["import-csv", &file])["refused_rows"][1]["detail"].clone();
+    assert_eq!(detail, "có 4 ô, dòng tiêu đề có 6");
+}
+
+#[test]
+fn errors_are_about_something_in_the_language_that_was_asked_for() {
+    let folder = Folder::new("errors");
+    let device = Device::founded(&folder, "a");
+    let english = Device { home: device.home.clone(), lang: "en" };
+    let id = device.json(&["log", "-c", "noise", "hát to"])["record"].clone();
+    let id = id.as_str().unwrap();
+    let map = "record = \"incident\"\nencoding = \"latin\"\n[key]\nprefix = \"a\"\n\
+               [category]\ncolumns = []\n[time]\nforms = []\ndate_order = \"dmy\"\n";
+    let (map, file) = (folder.write("map.toml", map), folder.write("log.csv", "a,b\n1,2\n"));
+    let cases: [(&[&str], &str, &str); 4] = [
+        (&["transition", id, "closed"], "không có bước từ Mới sang Đóng", "no step from New to"),
+        (
+            &["transition", id, "reopened"],
+            "không có bước từ Mới sang Mở lại",
+            "no step from New to Re",
+        ),
+        (&["import-csv", &file, "--map", &map], "encoding phải là", "encoding must be"),
+        (&["import", "no/such/file"], "không có ở đó", "not there"),
+    ];
+    for (args, vi, en) in cases {
+        let text = |device: &Device| String::from_utf8(device.run(args).stderr).unwrap();
+        let (said, told) = (text(&device), text(&english));
+        assert!(said.contains(vi) && !said.contains(en), "{args:?}: {said}");
+        assert!(told.contains(en) && !told.contains(vi), "{args:?}: {told}");
+    }
+}
+
+#[test]
 fn an_export_comes_back_equal_in_another_store_and_changes_nothing_in_its_own() {
     let folder = Folder::new("round");
     let (a, b) = (Device::founded(&folder, "a"), Device::founded(&folder, "b"));

@@ -104,3 +104,62 @@ fn every_key_that_the_code_names_is_in_the_file() {
     }
     assert!(named > 80, "{named}");
 }
+
+/// The core's files whose errors answer what people asked for.
+const ASKED: [(&str, &str); 8] = [
+    ("command", include_str!("../../core/src/door/command.rs")),
+    ("query", include_str!("../../core/src/door/query.rs")),
+    ("door", include_str!("../../core/src/door/mod.rs")),
+    ("plain", include_str!("../../core/src/record/plain.rs")),
+    ("courier", include_str!("../../core/src/sync/courier.rs")),
+    ("members", include_str!("../../core/src/team/members.rs")),
+    ("incident", include_str!("../../core/src/domain/incident.rs")),
+    ("log_entry", include_str!("../../core/src/domain/log_entry.rs")),
+];
+
+/// Returns the texts of the errors that a file makes, with `{}` for whatever is filled in.
+fn contexts(source: &str) -> Vec<String> {
+    let code = source.split("#[cfg(test)]").next().unwrap_or_default();
+    let starts = ["Error::new(", "invalid(", "let what = ", "Err(", "bad("];
+    let mut found = Vec::new();
+    for start in starts {
+        for call in code.split(start).skip(1) {
+            let Some((before, rest)) = call.split_once('"') else { continue };
+            let kind = before.trim_start();
+            let kind = match kind.split_once(", ") {
+                Some((kind, rest)) if kind.starts_with("Kind::") => rest,
+                _ => kind,
+            };
+            if !matches!(kind.trim(), "" | "format!(" | "&format!(") {
+                continue;
+            }
+            let text = rest.split('"').next().unwrap_or_default();
+            let mut parts = text.split('{');
+            let mut shape = parts.next().unwrap_or_default().to_owned();
+            for part in parts {
+                shape += "{}";
+                shape += part.split_once('}').map_or("", |(_, after)| after);
+            }
+            found.push(shape);
+        }
+    }
+    found
+}
+
+#[test]
+fn what_an_error_of_the_core_is_about_has_its_words() {
+    let file: Table = toml::from_str(WORDS).unwrap();
+    let entries = file["context"].as_table().unwrap();
+    let known: BTreeSet<String> = entries
+        .values()
+        .flat_map(|entry| contexts(&format!("bad({:?})", entry["en"].as_str().unwrap())))
+        .collect();
+    let mut asked = 0;
+    for (name, source) in ASKED {
+        for context in contexts(source) {
+            asked += 1;
+            assert!(known.contains(&context), "{name}: {context:?} is not in the words file");
+        }
+    }
+    assert!(asked > 35, "{asked}");
+}

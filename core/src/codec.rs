@@ -5,8 +5,7 @@
 //! UTF-8 and NFC. Invariant: whatever decodes also encodes back to the same bytes, and no length
 //! is believed before it was compared with what remains. Must not know: what the arrays mean.
 
-use minicbor::data::Type;
-use minicbor::{Decoder, Encoder};
+use minicbor::Encoder;
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 use crate::error::{Error, Kind, Result};
@@ -17,12 +16,37 @@ pub const DEPTH_MAX: u8 = 8;
 /// Reads canonical CBOR from a slice, never past its end and never deeper than [`DEPTH_MAX`].
 #[derive(Debug, Clone)]
 pub struct Reader<'a> {
-    inner: Decoder<'a>,
+    input: &'a [u8],
+    at: usize,
     depth: u8,
 }
 
+/// The major types of CBOR that are allowed here.
+mod major {
+    pub(super) const UINT: u8 = 0;
+    pub(super) const NEGATIVE: u8 = 1;
+    pub(super) const BYTES: u8 = 2;
+    pub(super) const TEXT: u8 = 3;
+    pub(super) const ARRAY: u8 = 4;
+}
+
+const FALSE: u8 = 0xf4;
+const TRUE: u8 = 0xf5;
+const NULL: u8 = 0xf6;
+
 fn malformed(what: &str) -> Error {
     Error::new(Kind::Format, what)
+}
+
+fn short() -> Error {
+    Error::new(Kind::Truncated, "bytes end too early")
+}
+
+fn check_head(len: usize, argument: u64) -> Result<()> {
+    if len == head_len(argument) {
+        return Ok(());
+    }
+    Err(malformed("a length or number not in its shortest form"))
 }
 
 /// Returns how many bytes the head of a CBOR item with argument `value` takes at least.
@@ -41,19 +65,19 @@ impl<'a> Reader<'a> {
     /// Starts at the first byte of `bytes`.
     #[must_use]
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self { inner: Decoder::new(bytes), depth: 0 }
+        Self { input: bytes, at: 0, depth: 0 }
     }
 
     /// Returns the offset of the next byte.
     #[must_use]
     pub fn position(&self) -> usize {
-        self.inner.position()
+        self.at
     }
 
     /// Returns how many bytes are left.
     #[must_use]
     pub fn remaining(&self) -> usize {
-        self.inner.input().len().saturating_sub(self.position())
+        self.input.len() - self.at
     }
 
     /// Takes `len` raw bytes.
@@ -61,27 +85,42 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// `E-TRUNC` when fewer remain.
     pub fn raw(&mut self, len: usize) -> Result<&'a [u8]> {
-        let start = self.position();
         let end =
-            start.checked_add(len).ok_or_else(|| Error::new(Kind::Size, "length overflow"))?;
-        let bytes = self.inner.input().get(start..end);
-        let bytes = bytes.ok_or_else(|| Error::new(Kind::Truncated, "bytes end too early"))?;
-        self.inner.set_position(end);
+            self.at.checked_add(len).ok_or_else(|| Error::new(Kind::Size, "length overflow"))?;
+        let bytes = self.input.get(self.at..end).ok_or_else(short)?;
+        self.at = end;
         Ok(bytes)
     }
 
-    fn next_type(&self) -> Result<Type> {
-        if self.remaining() == 0 {
-            return Err(Error::new(Kind::Truncated, "bytes end too early"));
-        }
-        self.inner.datatype().map_err(|_| malformed("an unknown CBOR type"))
+    /// Returns the next byte: the major type in the upper three bits.
+    fn first(&self) -> Result<u8> {
+        self.input.get(self.at).copied().ok_or_else(short)
     }
 
-    fn check_head(&self, start: usize, payload: usize, argument: u64) -> Result<()> {
-        if self.position() - start - payload == head_len(argument) {
-            return Ok(());
+    /// Returns the argument of the next head and the bytes that the head takes; none when the
+    /// input ends inside of it.
+    fn argument(&self, first: u8) -> Result<Option<(u64, usize)>> {
+        let rest = self.input.get(self.at + 1..).unwrap_or_default();
+        Ok(match first & 0x1f {
+            small @ 0..=23 => Some((u64::from(small), 1)),
+            24 => rest.first().map(|byte| (u64::from(*byte), 2)),
+            25 => rest.first_chunk().map(|raw| (u64::from(u16::from_be_bytes(*raw)), 3)),
+            26 => rest.first_chunk().map(|raw| (u64::from(u32::from_be_bytes(*raw)), 5)),
+            27 => rest.first_chunk().map(|raw| (u64::from_be_bytes(*raw), 9)),
+            _ => return Err(malformed("an indefinite length")),
+        })
+    }
+
+    /// Takes a head of type `major`, in its shortest form; `what` was expected.
+    fn head(&mut self, major: u8, what: &'static str) -> Result<u64> {
+        let first = self.first()?;
+        if first >> 5 != major {
+            return Err(malformed(what));
         }
-        Err(malformed("a length or number not in its shortest form"))
+        let (argument, len) = self.argument(first)?.ok_or_else(|| malformed(what))?;
+        check_head(len, argument)?;
+        self.at += len;
+        Ok(argument)
     }
 
     /// Reads an unsigned integer.
@@ -89,11 +128,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// `E-FORMAT` on another type or a longer form than needed, `E-TRUNC` at the end.
     pub fn uint(&mut self) -> Result<u64> {
-        self.next_type()?;
-        let start = self.position();
-        let value = self.inner.u64().map_err(|_| malformed("expected an unsigned integer"))?;
-        self.check_head(start, 0, value)?;
-        Ok(value)
+        self.head(major::UINT, "expected an unsigned integer")
     }
 
     /// Reads an unsigned integer of at most `max`.
@@ -113,12 +148,11 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// `E-FORMAT` on another type, a longer form than needed or a value outside of 64 bits.
     pub fn int(&mut self) -> Result<i64> {
-        self.next_type()?;
-        let start = self.position();
-        let value = self.inner.i64().map_err(|_| malformed("expected an integer"))?;
-        let argument = if value < 0 { !value.cast_unsigned() } else { value.cast_unsigned() };
-        self.check_head(start, 0, argument)?;
-        Ok(value)
+        let what = "expected an integer";
+        let is_negative = self.first()? >> 5 == major::NEGATIVE;
+        let major = if is_negative { major::NEGATIVE } else { major::UINT };
+        let value = i64::try_from(self.head(major, what)?).map_err(|_| malformed(what))?;
+        Ok(if is_negative { !value } else { value })
     }
 
     /// Reads `true` or `false`.
@@ -126,8 +160,12 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// `E-FORMAT` on another type.
     pub fn bool(&mut self) -> Result<bool> {
-        self.next_type()?;
-        self.inner.bool().map_err(|_| malformed("expected true or false"))
+        let first = self.first()?;
+        if first != FALSE && first != TRUE {
+            return Err(malformed("expected true or false"));
+        }
+        self.at += 1;
+        Ok(first == TRUE)
     }
 
     /// Reads a byte string of at most `max` bytes.
@@ -135,14 +173,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// `E-SIZE` over the cap, `E-TRUNC` when it runs past the end, `E-FORMAT` on another type.
     pub fn bytes(&mut self, max: usize) -> Result<&'a [u8]> {
-        if self.next_type()? != Type::Bytes {
-            return Err(malformed("expected a byte string"));
-        }
-        let start = self.position();
-        self.check_declared(max)?;
-        let bytes = self.inner.bytes().map_err(|_| malformed("expected a byte string"))?;
-        self.check_head(start, bytes.len(), bytes.len() as u64)?;
-        Ok(bytes)
+        self.string(major::BYTES, "expected a byte string", max)
     }
 
     /// Reads a byte string of exactly `N` bytes.
@@ -160,44 +191,35 @@ impl<'a> Reader<'a> {
     /// `E-CHANGE-BIG` over the cap, `E-FORMAT` on another type, bad UTF-8 or another
     /// normalisation form.
     pub fn text(&mut self, max: usize) -> Result<&'a str> {
-        if self.next_type()? != Type::String {
-            return Err(malformed("expected a text"));
-        }
-        let start = self.position();
-        self.check_declared(max).map_err(|error| match error.kind {
+        let bytes = self.string(major::TEXT, "expected a text", max);
+        let bytes = bytes.map_err(|error| match error.kind {
             Kind::Size => Error::new(Kind::ChangeTooBig, "a text over its cap"),
             _ => error,
         })?;
-        let text = self.inner.str().map_err(|_| malformed("text that is not UTF-8"))?;
-        self.check_head(start, text.len(), text.len() as u64)?;
+        let text = std::str::from_utf8(bytes).map_err(|_| malformed("text that is not UTF-8"))?;
         if !is_nfc(text) {
             return Err(malformed("text that is not in NFC"));
         }
         Ok(text)
     }
 
-    /// Checks the length that the next string declares, before anything is taken.
-    fn check_declared(&self, max: usize) -> Result<()> {
-        let input = self.inner.input();
-        let start = self.position();
-        let short = || Error::new(Kind::Truncated, "bytes end too early");
-        let head = *input.get(start).ok_or_else(short)?;
-        let (argument, head_len) = match head & 0x1f {
-            small @ 0..=23 => (u64::from(small), 1),
-            wide @ 24..=27 => {
-                let len = 1_usize << (wide - 24);
-                let raw = input.get(start + 1..start + 1 + len).ok_or_else(short)?;
-                (raw.iter().fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte)), 1 + len)
-            }
-            _ => return Err(malformed("an indefinite length")),
-        };
+    /// Takes a string of type `major`: its declared length is checked before anything else is.
+    fn string(&mut self, major: u8, what: &'static str, max: usize) -> Result<&'a [u8]> {
+        let first = self.first()?;
+        if first >> 5 != major {
+            return Err(malformed(what));
+        }
+        let (argument, head_len) = self.argument(first)?.ok_or_else(short)?;
         if argument > max as u64 {
             return Err(Error::new(Kind::Size, format!("{argument} bytes are over {max}")));
         }
-        if argument > (input.len() - start - head_len) as u64 {
+        let start = self.at + head_len;
+        if argument > (self.input.len() - start) as u64 {
             return Err(short());
         }
-        Ok(())
+        check_head(head_len, argument)?;
+        self.at = start;
+        self.raw(usize::try_from(argument).unwrap_or(usize::MAX))
     }
 
     /// Opens an array of at most `max` elements and returns how many it has.
@@ -208,11 +230,7 @@ impl<'a> Reader<'a> {
     /// `E-SIZE` over the cap or the remaining bytes, `E-FORMAT` on another type, an indefinite
     /// length or nesting deeper than [`DEPTH_MAX`].
     pub fn array(&mut self, max: usize) -> Result<usize> {
-        self.next_type()?;
-        let start = self.position();
-        let count = self.inner.array().map_err(|_| malformed("expected an array"))?;
-        let count = count.ok_or_else(|| malformed("an indefinite length"))?;
-        self.check_head(start, 0, count)?;
+        let count = self.head(major::ARRAY, "expected an array")?;
         if count > max as u64 || count > self.remaining() as u64 {
             return Err(Error::new(Kind::Size, format!("{count} elements are over {max}")));
         }
@@ -244,23 +262,21 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// `E-TRUNC` at the end.
     pub fn null(&mut self) -> Result<bool> {
-        if self.next_type()? != Type::Null {
-            return Ok(false);
-        }
-        self.inner.null().map_err(|_| malformed("expected null"))?;
-        Ok(true)
+        let is_null = self.first()? == NULL;
+        self.at += usize::from(is_null);
+        Ok(is_null)
     }
 
     /// Tells whether a byte string is next.
     #[must_use]
     pub fn is_bytes(&self) -> bool {
-        matches!(self.inner.datatype(), Ok(Type::Bytes))
+        self.first().is_ok_and(|first| first >> 5 == major::BYTES)
     }
 
     /// Tells whether a text is next.
     #[must_use]
     pub fn is_text(&self) -> bool {
-        matches!(self.inner.datatype(), Ok(Type::String))
+        self.first().is_ok_and(|first| first >> 5 == major::TEXT)
     }
 
     /// Reads any allowed scalar or array of them.
@@ -268,15 +284,12 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// `E-FORMAT` on a map, tag, float, undefined, or what [`Reader`] refuses anyway.
     pub fn value(&mut self, text_max: usize) -> Result<Value> {
-        Ok(match self.next_type()? {
-            Type::Bool => Value::Bool(self.bool()?),
-            Type::Bytes => Value::Bytes(self.bytes(text_max)?.to_vec()),
-            Type::String => Value::Text(self.text(text_max)?.to_owned()),
-            Type::Null => {
-                self.null()?;
-                Value::Null
-            }
-            Type::Array => {
+        let first = self.first()?;
+        Ok(match (first >> 5, first) {
+            (major::UINT | major::NEGATIVE, _) => Value::Int(self.int()?),
+            (major::BYTES, _) => Value::Bytes(self.bytes(text_max)?.to_vec()),
+            (major::TEXT, _) => Value::Text(self.text(text_max)?.to_owned()),
+            (major::ARRAY, _) => {
                 let count = self.array(text_max)?;
                 let mut list = Vec::new();
                 for _ in 0..count {
@@ -285,8 +298,11 @@ impl<'a> Reader<'a> {
                 self.end();
                 Value::List(list)
             }
-            Type::U8 | Type::U16 | Type::U32 | Type::U64 => Value::Int(self.int()?),
-            Type::I8 | Type::I16 | Type::I32 | Type::I64 | Type::Int => Value::Int(self.int()?),
+            (_, FALSE | TRUE) => Value::Bool(self.bool()?),
+            (_, NULL) => {
+                self.null()?;
+                Value::Null
+            }
             _ => {
                 return Err(malformed("a map, tag, float or other type that is not allowed"));
             }

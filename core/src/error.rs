@@ -88,6 +88,9 @@ kinds! {
     DbKey = "E-DBKEY",
     /// A page of the store is damaged. Fault: the storage. Salvage, then heal from peers.
     DbPage = "E-DBPAGE",
+    /// The device's own keys were on a damaged page. Fault: the storage. Join again as a new
+    /// device; colleagues have what they met.
+    Identity = "E-IDENTITY",
     /// The store was written by a newer version. Update; nothing was read or changed.
     DbNewer = "E-DBNEWER",
     /// The storage is full: NOT saved. Free some room and try again.
@@ -191,8 +194,8 @@ impl From<rusqlite::Error> for Error {
             return Self::new(Kind::Io, format!("store: {}", without_values(&error)));
         };
         let kind = match code {
-            Code::NotADatabase => Kind::DbKey,
-            Code::DatabaseCorrupt => Kind::DbPage,
+            // The key is checked before SQLite sees the file: what does not decrypt is damage.
+            Code::NotADatabase | Code::DatabaseCorrupt => Kind::DbPage,
             Code::DiskFull => Kind::Full,
             Code::DatabaseBusy | Code::DatabaseLocked => Kind::Busy,
             _ => Kind::Io,

@@ -17,7 +17,7 @@
 //! - **You work on who may do what**: [`team`]; a pure function of control entries.
 //! - **You work on disk, search, speed**: [`store`]; and [`replica`], which keeps memory and disk
 //!   the same. Tests: `core/tests/door.rs`, and faults in the tests crate.
-//! - **You carry bytes between phones**: [`sync`]. Tests: `core/tests/bundle.rs`.
+//! - **You carry bytes between phones**: [`sync`]. Tests: `core/tests/bundle.rs`, `core/tests/sync`.
 //!
 //! Modules see only what stands below them in the one order of `docs/architecture.md`; a test
 //! checks it.

@@ -7,8 +7,10 @@ mod support;
 
 use std::path::PathBuf;
 
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng as _;
 use support::{SPACE, sealed};
-use tuquan_core::clock::Hlc;
+use tuquan_core::clock::{Clock, Env, Hlc};
 use tuquan_core::codec::Value;
 use tuquan_core::crypto::DeviceSecret;
 use tuquan_core::ids::{Digest, ElementKey, EpochId, Link, LogId, RecordId, from_hex, to_hex};
@@ -20,6 +22,10 @@ use tuquan_core::log::pack::{
 };
 use tuquan_core::sync::bundle::{Bundle, BundleWriter};
 use tuquan_core::sync::card::Card;
+use tuquan_core::sync::frames::cut;
+use tuquan_core::sync::join::{
+    Code, CodeKind, Invite, Request, Reveal, Secret, commitment, digits,
+};
 
 /// Compares with the stored vector.
 fn check(name: &str, bytes: &[u8]) {
@@ -238,6 +244,49 @@ fn bundles_and_cards_keep_their_bytes() {
     let card = Card::encode(&secret());
     check("card", &card);
     assert_eq!(Card::decode(&card).expect("read").device, secret().device_key());
+}
+
+struct Noon;
+
+impl Clock for Noon {
+    fn now_ms(&self) -> i64 {
+        1_790_000_000_000
+    }
+}
+
+#[test]
+fn joining_messages_codes_digits_and_frames_keep_their_bytes() {
+    let mut env = Env { clock: Box::new(Noon), rng: Box::new(ChaCha8Rng::seed_from_u64(7)) };
+    let (key, nonces) = (Secret([0x5e; 32]), ([0xa1; 32], [0xb2; 32]));
+    let inviter = DeviceSecret { sign: [5; 32], unbox: [6; 32] }.device_key();
+    let invite = Invite {
+        space: SPACE,
+        inviter,
+        secret: key,
+        commit: commitment(&nonces.0),
+        expires_ms: 1_790_000_900_000,
+        hub: Some("https://to.example".to_owned()),
+    };
+    let bytes = invite.encode();
+    check("join_invite", &bytes);
+    assert_eq!(Invite::decode(&bytes), Ok(invite.clone()));
+    check("join_code", Code::write(CodeKind::Invite, &bytes).as_bytes());
+    check("join_ids", &[key.id(), key.mailbox()].concat());
+    check("join_psk", &key.psk());
+    let card = Card::encode(&secret());
+    let request = Request::seal(&key, &card, &nonces.1, &mut env).expect("sealed");
+    check("join_request", &request);
+    let opened = Request::open(&key, &request).expect("opened");
+    assert_eq!((opened.card.device, opened.nonce), (secret().device_key(), nonces.1));
+    let reveal = Reveal::seal(&key, &nonces.0, &mut env).expect("sealed");
+    check("join_reveal", &reveal);
+    assert_eq!(Reveal::open(&invite, &reveal).expect("opened").nonce, nonces.0);
+    for (name, binding) in [("join_digits", None), ("join_digits_line", Some([0xc3; 32]))] {
+        let nonces = (&nonces.0, &nonces.1);
+        let digits = digits(&SPACE, &inviter, &opened.card, nonces, &binding);
+        check(name, digits.as_bytes());
+    }
+    check("join_frames", cut(&bytes, 100).expect("cut").join("\n").as_bytes());
 }
 
 #[test]

@@ -1,42 +1,43 @@
-//! A team of real stores: founding, joining by card and grant, and packs carried by hand.
+//! A team of real stores: founding, joining by card and grant bundle, and packs carried by hand.
 //!
 //! Must not know: sessions, faults.
 
 use tuquan_core::door::Tuquan;
-use tuquan_core::error::Result;
-use tuquan_core::ids::SpaceId;
+use tuquan_core::error::{Error, Kind, Result};
 use tuquan_core::record::declare::Role;
 use tuquan_core::replica::Replica;
 use tuquan_core::replica::ingest::Ingested;
 use tuquan_core::replica::outgoing::{self, Vector};
-use tuquan_core::replica::write::GrantOf;
 use tuquan_core::sync::card::Card;
 
-/// Makes the identity of `newcomer` and lets `founder` grant it a role; both know it then.
+/// Lets `newcomer` join as a real phone does: it makes its identity and a card of it, `founder`
+/// answers with the grant and a bundle of all that it holds, and by that the newcomer joins.
 ///
 /// # Errors
-/// What any of the steps returns.
+/// What any of the steps returns; why a pack of the bundle was refused.
 pub fn join(founder: &Tuquan, newcomer: &Tuquan, role: Role) -> Result<()> {
+    join_by(founder, newcomer, role, true)
+}
+
+/// As [`join`], with the team list alone: records come later, in whatever order.
+///
+/// # Errors
+/// As [`join`].
+pub fn join_bare(founder: &Tuquan, newcomer: &Tuquan, role: Role) -> Result<()> {
+    join_by(founder, newcomer, role, false)
+}
+
+fn join_by(founder: &Tuquan, newcomer: &Tuquan, role: Role, with_history: bool) -> Result<()> {
     newcomer.init()?;
     let card = newcomer.bulk(|replica| Ok(Card::encode(&replica.mind.identity()?.secret)))?;
     let card = Card::decode(&card)?;
-    let space = founder.bulk(|replica| {
-        replica.grant(&GrantOf::writer(card.device, card.unbox, role))?;
-        replica.mind.space()
-    })?;
-    enter(newcomer, space)?;
-    give(founder, newcomer).map(drop)
-}
-
-/// Makes the space known to a newcomer, as its first bundle does.
-fn enter(newcomer: &Tuquan, space: SpaceId) -> Result<()> {
-    newcomer.bulk(|replica| {
-        replica.transact(|transaction, mind, _| {
-            let mut identity = mind.identity()?.clone();
-            identity.space = Some(space);
-            mind.set_identity(transaction, identity)
-        })
-    })
+    let bundle = founder.bulk(|replica| replica.grant_bundle(&card, role, with_history))?;
+    let outcome = newcomer.bulk(|replica| replica.import_bundle(&bundle, &mut |_, _| {}))?;
+    match outcome.refused.into_iter().next() {
+        Some(error) => Err(error),
+        None if outcome.joined && outcome.held == 0 => Ok(()),
+        None => Err(Error::new(Kind::NotMember, "a grant that did not let the phone in")),
+    }
 }
 
 /// Returns what a store holds of every log.

@@ -3,22 +3,32 @@
 //! Row numbers are those of the quality page's table of bad inputs. Codes are compared as text: they
 //! are what documents and shells know.
 
+use std::sync::{Arc, Mutex};
+
 use tuquan_core::codec::{Value, Writer};
 use tuquan_core::crypto::DeviceSecret;
-use tuquan_core::door::Tuquan;
-use tuquan_core::error::Result;
+use tuquan_core::door::{Config, Tuquan};
+use tuquan_core::error::{Error, Kind, Result};
 use tuquan_core::ids::{BoxKey, DeviceKey, RecordId};
 use tuquan_core::log::entry::{Body, kind};
 use tuquan_core::log::item::{Item, Op, Target};
 use tuquan_core::record::declare::Role;
+use tuquan_core::record::document::Document;
+use tuquan_core::record::plain::Plain;
+use tuquan_core::replica::Replica;
 use tuquan_core::replica::outgoing::Vector;
 use tuquan_core::replica::write::GrantOf;
 use tuquan_core::sync::bundle::BundleWriter;
 use tuquan_core::sync::card::Card;
+use tuquan_core::sync::frames::{Gathering, cut};
+use tuquan_core::sync::join::{Compared, InviteOptions, LIFETIME_MS};
 use tuquan_core::sync::session::{Options, Session, Side};
-use tuquan_tests::phone::{Folder, HandClock, KEY, NOON_MS, incident, location, open, request};
+use tuquan_core::team::control::Rights;
+use tuquan_tests::phone::{
+    Folder, HandClock, KEY, NOON_MS, edit, env, incident, location, note, open, request,
+};
 use tuquan_tests::rogue::Rogue;
-use tuquan_tests::team::{give, join, packs};
+use tuquan_tests::team::{give, join, packs, vector};
 use tuquan_tests::vfs::{Damage, Fault, FaultDisk, Permanence};
 
 /// A team of two, a liar in it, and a whole bundle of what the founder holds.
@@ -28,6 +38,7 @@ struct Desk {
     other: Tuquan,
     rogue: Rogue,
     bundle: Vec<u8>,
+    clock: HandClock,
 }
 
 impl Desk {
@@ -45,7 +56,7 @@ impl Desk {
             founder.bulk(|replica| replica.seal()).expect("sealed");
         }
         let bundle = founder.bulk(|replica| replica.export_bundle(None, false, 3)).expect("made");
-        Self { _folders: folders, founder, other, rogue, bundle }
+        Self { _folders: folders, founder, other, rogue, bundle, clock }
     }
 
     /// Imports bytes at the colleague's phone, where they must fail and leave everything as it was.
@@ -75,14 +86,7 @@ impl Desk {
         self.other.bulk(|replica| replica.ingest(&pack)).expect("the pack as such is sound");
         let after = self.other.stats().expect("stats");
         assert_eq!(after.records[3].1, before.records[3].1 + 1, "the sound one is shown, no other");
-        self.other
-            .read(|connection, _| {
-                let mut statement =
-                    connection.prepare("SELECT code FROM damaged ORDER BY at, item")?;
-                let codes = statement.query_map([], |row| row.get(0))?;
-                Ok(codes.collect::<rusqlite::Result<_>>()?)
-            })
-            .expect("read")
+        codes(&self.other)
     }
 }
 
@@ -208,7 +212,7 @@ fn rows_10_and_12_gaps_wait_and_duplicates_change_nothing() {
         desk.rogue.write(&created(vec![Op::Set(16, Value::Int(4))]));
         lots.push(desk.rogue.pack().expect("packed"));
     }
-    let vector = |store: &Tuquan| tuquan_tests::team::vector(store).expect("vector");
+    let vector = |store: &Tuquan| vector(store).expect("vector");
     let take = |pack: &[u8]| desk.other.bulk(|replica| replica.ingest(pack)).expect("taken in");
     take(&lots[0]);
     take(&lots[2]);
@@ -257,7 +261,7 @@ fn rows_22_and_23_a_digest_without_a_body_is_a_hole() {
     range.entries[1].items = vec![Body::Absent(digest)];
     let pack = desk.rogue.wrap(&range).expect("packed");
     desk.other.bulk(|replica| replica.ingest(&pack)).expect("stored");
-    let vector = tuquan_tests::team::vector(&desk.other).expect("vector");
+    let vector = vector(&desk.other).expect("vector");
     assert_eq!(vector.get(&desk.rogue.log).expect("there").excepted, [(place.seq, 1)]);
     // Another digest than the signed one breaks the seal.
     range.entries[1].items = vec![Body::Absent(tuquan_core::ids::Digest([1; 32]))];
@@ -330,6 +334,114 @@ fn rows_25_to_27_items_that_cannot_be_read_stop_only_themselves() {
 }
 
 #[test]
+fn row_28_a_merge_that_panics_keeps_the_entries_and_is_tried_again() {
+    let (clock, folders) = (HandClock::at(NOON_MS), [Folder::new("a"), Folder::new("b")]);
+    let a = open(location(folders[0].path(), None), 1, &clock).expect("opened");
+    let b = open(location(folders[1].path(), None), 2, &clock).expect("opened");
+    a.found().expect("founded");
+    join(&a, &b, Role::R2).expect("joined");
+    let records = [1, 2].map(|n| a.apply(request(n), &incident("Mất xe")).expect("written").record);
+    give(&a, &b).expect("given");
+    let said = |text: &str| edit(records[0], "summary", Plain::from(text));
+    b.apply(request(3), &said("từ B")).expect("edited");
+    a.apply(request(4), &said("từ A")).expect("edited");
+    let told = listen_to_panics();
+    a.bulk(|replica| {
+        replica.mind.build = |_, _| panic!("như \u{201c}từ A\u{201d}");
+        Ok(())
+    })
+    .expect("set");
+    give(&b, &a).expect("the entries are taken in");
+    let shown =
+        |store: &Tuquan, nth: usize| store.get(&records[nth]).expect("read").expect("there");
+    let broken = shown(&a, 0);
+    assert_eq!((&broken.fields["summary"], broken.damaged), (&Plain::from("từ A"), true));
+    assert_eq!(shown(&a, 1), shown(&b, 1), "the rest is intact");
+    assert_eq!(codes(&a), ["E-CHANGE"]);
+    let log = b.device().expect("device").log.expect("open");
+    let next = |store| vector(store).expect("vector").get(&log).expect("there").next;
+    assert_eq!(next(&a), next(&b), "the entries are kept");
+    // A write on what is known goes on, and still nothing of the other one is lost.
+    b.apply(request(5), &note(records[0], "Đã gọi")).expect("noted");
+    give(&b, &a).expect("taken in");
+    assert_eq!(codes(&a), ["E-CHANGE", "E-CHANGE"]);
+    assert!(told.lock().expect("told").is_empty(), "a caught panic was printed");
+    // Opened by the same version it stays as it is; the next one tries again by itself.
+    drop(a);
+    let a = open(location(folders[0].path(), None), 3, &clock).expect("opened");
+    assert_eq!(codes(&a).len(), 2);
+    let older = |replica: &mut Replica| {
+        replica.transact(|transaction, _, _| {
+            let sql = "UPDATE meta SET value = x'00' WHERE key = 'view_made_by'";
+            assert_eq!(transaction.execute(sql, [])?, 1);
+            Ok(())
+        })
+    };
+    a.bulk(older).expect("set");
+    drop(a);
+    let a = open(location(folders[0].path(), None), 4, &clock).expect("opened");
+    give(&a, &b).expect("given");
+    assert_eq!(codes(&a), [""; 0]);
+    assert_eq!(shown(&a, 0), shown(&b, 0));
+    assert!(!shown(&a, 0).damaged);
+    assert_eq!(a.view_hash().expect("hash"), b.view_hash().expect("hash"));
+}
+
+#[test]
+fn row_28_the_next_merge_of_a_record_takes_in_what_failed_before() {
+    let (clock, folders) = (HandClock::at(NOON_MS), [Folder::new("a"), Folder::new("b")]);
+    let a = open(location(folders[0].path(), None), 1, &clock).expect("opened");
+    let b = open(location(folders[1].path(), None), 2, &clock).expect("opened");
+    a.found().expect("founded");
+    join(&a, &b, Role::R2).expect("joined");
+    let record = a.apply(request(1), &incident("Mất xe")).expect("written").record;
+    give(&a, &b).expect("given");
+    b.apply(request(3), &note(record, "từ B")).expect("noted");
+    a.apply(request(4), &note(record, "từ A")).expect("noted");
+    a.bulk(|replica| {
+        replica.mind.build = |_, _| Err(Error::new(Kind::Change, "refused"));
+        Ok(())
+    })
+    .expect("set");
+    give(&b, &a).expect("taken in");
+    assert_eq!(codes(&a), ["E-CHANGE"]);
+    a.bulk(|replica| {
+        replica.mind.build = Document::new;
+        Ok(())
+    })
+    .expect("set");
+    // Written on the heads that A shows: nothing names what failed.
+    a.apply(request(5), &note(record, "sau đó")).expect("noted");
+    give(&a, &b).expect("given");
+    assert_eq!(codes(&a), [""; 0]);
+    assert_eq!(a.view_hash().expect("hash"), b.view_hash().expect("hash"));
+}
+
+/// Notes the messages that a panic hook gets, as a shell's log would, beneath the quiet path.
+fn listen_to_panics() -> Arc<Mutex<Vec<String>>> {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let (heard, before) = (Arc::clone(&told), std::panic::take_hook());
+    std::panic::set_hook(Box::new(move |info| {
+        if info.payload_as_str().is_some_and(|text| text.contains("từ A")) {
+            heard.lock().expect("told").push(info.to_string());
+        }
+        before(info);
+    }));
+    tuquan_core::record::guard::hush();
+    told
+}
+
+fn codes(store: &Tuquan) -> Vec<String> {
+    store
+        .read(|connection, _| {
+            let mut statement = connection.prepare("SELECT code FROM damaged ORDER BY at, item")?;
+            let codes = statement.query_map([], |row| row.get(0))?;
+            Ok(codes.collect::<rusqlite::Result<_>>()?)
+        })
+        .expect("read")
+}
+
+#[test]
 fn row_29_a_clock_that_is_years_off_is_taken_and_flagged() {
     for year_ms in [0, 7_900_000_000_000] {
         let (folder, clock) = (Folder::new("clock"), HandClock::at(year_ms));
@@ -339,6 +451,65 @@ fn row_29_a_clock_that_is_years_off_is_taken_and_flagged() {
         assert!(applied.clock_suspect);
         assert!(store.get(&applied.record).expect("read").expect("there").clock_suspect);
     }
+}
+
+#[test]
+fn rows_9_and_30_to_32_joining_refuses_each_thing_with_its_code() {
+    let desk = Desk::new();
+    let folder = Folder::new("newcomer");
+    let newcomer =
+        open(location(folder.path(), None), 30, &HandClock::at(NOON_MS)).expect("opened");
+    newcomer.init().expect("an identity");
+    let options = InviteOptions { role: Role::R1, rights: Rights::Writer, person: None, hub: None };
+    let invite = || desk.founder.bulk(|replica| replica.invite(&options)).expect("invited");
+    let accept = |bytes: &[u8]| newcomer.bulk(|replica| replica.accept_invitation(bytes));
+    let take = |bytes: &[u8]| desk.founder.bulk(|replica| replica.take_request(bytes, None));
+    let admit = |id: &[u8; 16], compared: Compared| {
+        desk.founder.bulk(|replica| replica.admit(id, compared, false))
+    };
+    let before = desk.founder.members().expect("members").len();
+
+    // 9: an inviter's key that is none.
+    let invited = invite();
+    let mut weak = invited.invite.clone();
+    weak.inviter = DeviceKey([0; 32]);
+    assert_eq!(accept(&weak.encode()).expect_err("refused").code(), "E-KEY");
+    // 30: another version, used, expired.
+    let mut bytes = invited.invite.encode();
+    bytes[0] = 2;
+    assert_eq!(accept(&bytes).expect_err("refused").code(), "E-INVITE");
+    bytes[0] = 1;
+    let request = accept(&bytes).expect("accepted");
+    take(&request).expect("the first binds it");
+    newcomer.bulk(Replica::give_up_joining).expect("given up");
+    let second = accept(&bytes).expect("accepted");
+    assert_ne!(second, request);
+    assert_eq!(take(&second).expect_err("refused").code(), "E-INVITE");
+    desk.clock.advance(LIFETIME_MS);
+    assert_eq!(take(&request).expect_err("refused").code(), "E-INVITE");
+    assert_eq!(admit(&invited.id, Compared::Equal).expect_err("refused").code(), "E-INVITE");
+    // 31: the digits differ, and that is the end of the invitation.
+    let invited = invite();
+    let request = accept(&invited.invite.encode()).expect("accepted");
+    take(&request).expect("taken");
+    assert_eq!(admit(&invited.id, Compared::Differ).expect_err("refused").code(), "E-MITM");
+    assert_eq!(admit(&invited.id, Compared::Equal).expect_err("refused").code(), "E-INVITE");
+    assert_eq!(desk.founder.members().expect("members").len(), before);
+    // 32: frames of another set, and missing ones by number.
+    let frames = cut(&desk.bundle, 200).expect("cut");
+    let others = cut(&desk.bundle[1..], 200).expect("cut");
+    assert!(frames.len() > 6, "{}", frames.len());
+    let mut gathering = Gathering::default();
+    for frame in frames.iter().rev().filter(|frame| **frame != frames[2] && **frame != frames[4]) {
+        gathering.take(frame).expect("taken");
+    }
+    assert_eq!(gathering.take(&others[3]).expect_err("refused").code(), "E-QR");
+    let missing = gathering.finish().expect_err("not yet").to_string();
+    assert_eq!(missing, format!("E-QR: frames 3, 5 of {} are missing", frames.len()));
+    gathering.take(&frames[4]).expect("taken");
+    gathering.take(&frames[4]).expect("again");
+    assert_eq!(gathering.take(&frames[2]).expect("taken"), (frames.len(), frames.len()));
+    assert_eq!(gathering.finish().expect("whole"), desk.bundle);
 }
 
 /// A store on a faulty disk with some incidents in it.
@@ -373,6 +544,45 @@ fn rows_35_to_37_and_51_stores_that_do_not_open_are_left_as_they_are() {
     store.pause().expect("paused");
     drop(store);
     assert_eq!(code(store_on(&disk, &folder)), "E-DBNEWER");
+}
+
+#[test]
+fn row_36_a_damaged_store_says_how_much_of_it_was_saved() {
+    let folder = Folder::new("page");
+    let clock = HandClock::at(NOON_MS);
+    let store = open(location(folder.path(), None), 1, &clock).expect("opened");
+    store.found().expect("founded");
+    for _ in 0..8 {
+        let commands = vec![incident("Bóng đèn cầu thang bị cháy, đã báo thợ"); 250];
+        store.apply_many(&commands, &mut |_| {}).expect("written");
+    }
+    store.pause().expect("paused");
+    let entries = store.stats().expect("stats").entries;
+    drop(store);
+    let sound = std::fs::read(folder.path().join("store.db")).expect("read");
+    let config = |folder: &Folder| Config::new(location(folder.path(), None));
+    // The page with the newest segment is one of the last that the entries wrote.
+    let told = (1..sound.len() / 4_096).rev().find_map(|page| {
+        let copy = Folder::new("copy");
+        let check = folder.path().join("store.check");
+        std::fs::copy(check, copy.path().join("store.check")).expect("copied");
+        let mut bytes = sound.clone();
+        bytes[page * 4_096 + 99] ^= 1;
+        std::fs::write(copy.path().join("store.db"), bytes).expect("written");
+        match open(location(copy.path(), None), 1, &clock) {
+            Err(error) => assert_eq!(error.code(), "E-DBPAGE"),
+            Ok(store) => assert!(!store.doctor(&mut |_, _| {}).expect("told").pages_ok),
+        }
+        let saved = Tuquan::salvage(&config(&copy), env(1, &clock), &mut |_, _| {}).ok()?;
+        let store = open(location(copy.path(), None), 1, &clock).expect("opened");
+        let shown = store.stats().expect("stats").records[3].1;
+        (saved.recovered > 1_000 && saved.recovered < saved.of).then_some((saved, shown))
+    });
+    let (saved, shown) = told.expect("a page that costs some entries");
+    assert_eq!(saved.of, entries);
+    assert_eq!(saved.kept, "store.db.damaged-1");
+    // All but founding, epoch and the openings of logs are incidents.
+    assert!(shown < 2_000 && shown + 8 > saved.recovered, "{shown} of {saved:?}");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What went wrong once, each as small as it can be shown.
 
+use rusqlite::types::Value as Sql;
+use rusqlite::{Row, params_from_iter};
 use tuquan_core::codec::Value;
 use tuquan_core::door::Tuquan;
 use tuquan_core::ids::RecordId;
@@ -7,6 +9,7 @@ use tuquan_core::log::entry::{Body, kind};
 use tuquan_core::log::item::{Dep, Item, Op, Place, Target};
 use tuquan_core::record::declare::Role;
 use tuquan_core::record::plain::Plain;
+use tuquan_core::replica::Replica;
 use tuquan_core::replica::outgoing::Vector;
 use tuquan_tests::phone::{
     Folder, HandClock, NOON_MS, edit, incident, location, note, open, request,
@@ -226,6 +229,109 @@ fn content_that_fills_a_hole_is_shown() {
         two.a.bulk(|replica| replica.ingest(pack)).expect("taken in");
     }
     assert_eq!(two.b.stats().expect("stats").records[3].1, 1);
+    two.equal();
+}
+
+/// A phone that folded a record item by item showed what was over the record's bounds; one that
+/// merged the same items left it out.
+#[test]
+fn a_record_over_its_bounds_is_the_same_folded_and_merged() {
+    let two = Two::new(0);
+    let mut rogues: Vec<Rogue> =
+        (0..2).map(|seed| Rogue::join(&two.a, Role::R1, 30 + seed).expect("joined")).collect();
+    give(&two.a, &two.b).expect("given");
+    let priority = |value| Op::Set(19, Value::Int(value));
+    let (target, deps) = (Target::New, Vec::new());
+    let creation = Item { kind: 4, target, deps, ops: vec![Op::Set(16, Value::Int(4))] };
+    let first = rogues[0].write(&creation);
+    let opening = rogues[0].range();
+    let id = first.record_id(tuquan_core::clock::Hlc::from_ms(rogues[0].now_ms));
+    let item = |deps, ops| Item { kind: 4, target: Target::Record(id), deps, ops };
+    let known = rogues[0].dep(&opening, first, &creation.encode(&rogues[0].log));
+    let aside = item(vec![known], vec![priority(1)]);
+    let other = rogues[1].write(&aside);
+    let middle = rogues[1].range();
+    let beside = rogues[1].dep(&middle, other, &aside.encode(&rogues[1].log));
+    let own = |place| Dep { place, check: None };
+    let mut heads = vec![own(first), beside];
+    heads.sort();
+    // From here on the record is a line: one phone folds it, the other has yet to hear of `aside`.
+    let mut last = rogues[0].write(&item(heads, vec![priority(2)]));
+    let mut rest = Vec::new();
+    for number in 0..144 {
+        let long = Op::Set(900, Value::Text("x".repeat(60 << 10)));
+        let shown = Op::Set(26, Value::Int(number));
+        last = rogues[0].write(&item(vec![own(last)], vec![long, shown]));
+        if number % 36 == 35 {
+            rest.push(rogues[0].pack().expect("packed"));
+        }
+    }
+    let opening = rogues[0].wrap(&opening).expect("packed");
+    let middle = rogues[1].wrap(&middle).expect("packed");
+    let take = |store: &Tuquan, pack: &[u8]| {
+        store.bulk(|replica| replica.ingest(pack)).expect("taken in");
+    };
+    for pack in [&opening, &middle].into_iter().chain(&rest) {
+        take(&two.a, pack);
+    }
+    for pack in [&opening].into_iter().chain(&rest).chain([&middle]) {
+        take(&two.b, pack);
+    }
+    let shown = two.a.get(&id).expect("read").expect("there");
+    assert!(shown.damaged, "{shown:?}");
+    two.equal();
+}
+
+/// A merge passed over a head that it could not read, and the record forgot what it had said.
+#[test]
+fn a_merge_without_an_entry_of_its_record_says_so_and_forgets_nothing() {
+    let two = Two::new(0);
+    let record = two.tap(1);
+    let mut rogue = Rogue::join(&two.a, Role::R1, 9).expect("joined");
+    give(&two.a, &two.b).expect("given");
+    let log = two.a.device().expect("device").log.expect("open");
+    let first = vector(&two.a).expect("vector").get(&log).expect("there").next - 1;
+    // A concurrent change, by somebody who knows only the creation.
+    let check = two
+        .b
+        .read(|connection, views| {
+            let stored = views[3].load(connection, &record)?;
+            Ok(stored.map(|stored| stored.heads[0].check))
+        })
+        .expect("read");
+    let dep = Dep { place: Place { log, seq: first, index: 0 }, check };
+    let ops = vec![Op::Set(19, Value::Int(2))];
+    rogue.write(&Item { kind: 4, target: Target::Record(record), deps: vec![dep], ops });
+    let beside = rogue.pack().expect("packed");
+    two.a.apply(request(2), &edit(record, "summary", Plain::from("Đã ghi"))).expect("edited");
+    give(&two.a, &two.b).expect("given");
+    let lose = |replica: &mut Replica| {
+        let no = replica.mind.local_no(&log);
+        let sql = "DELETE FROM segment WHERE at = ? RETURNING at, count, link, heads, body";
+        let row =
+            |row: &Row<'_>| (0..5).map(|column| row.get(column)).collect::<Result<Vec<Sql>, _>>();
+        replica.transact(|transaction, _, _| {
+            Ok(transaction.query_row(sql, [no << 40 | (first + 1).cast_signed()], row)?)
+        })
+    };
+    let lost = two.b.bulk(lose).expect("lost");
+    two.b.bulk(|replica| replica.ingest(&beside)).expect("taken in");
+    let shown = two.b.get(&record).expect("read").expect("there");
+    assert_eq!((&shown.fields["summary"], shown.damaged), (&Plain::from("Đã ghi"), true));
+    assert_eq!(two.b.stats().expect("stats").damaged, 2, "what is lost and what waits for it");
+    // The entry is there again, from a peer or a copy: nothing was forgotten.
+    two.b
+        .bulk(|replica| {
+            replica.transact(|transaction, _, _| {
+                let sql = "INSERT INTO segment VALUES (?, ?, ?, ?, ?)";
+                Ok(transaction.execute(sql, params_from_iter(lost))?)
+            })
+        })
+        .expect("put back");
+    two.b.apply(request(3), &note(record, "Đã xem")).expect("noted");
+    assert_eq!(two.b.stats().expect("stats").damaged, 0);
+    two.a.bulk(|replica| replica.ingest(&beside)).expect("taken in");
+    give(&two.b, &two.a).expect("given");
     two.equal();
 }
 

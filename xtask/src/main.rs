@@ -15,7 +15,6 @@ mod cargo;
 mod check;
 mod dictionary;
 #[cfg(feature = "train")]
-mod import;
 #[cfg(feature = "train")]
 #[path = "../../cli/src/sample.rs"]
 #[allow(dead_code, unreachable_pub, reason = "the command line's generator, used as it is")]

@@ -40,11 +40,7 @@ pub(crate) fn card(context: &Context<'_>) -> Outcome<Answer> {
 /// Lets the device of a card in, and writes the bundle that it joins with.
 pub(crate) fn grant(context: &Context<'_>) -> Outcome<Answer> {
     let card = Card::decode(&read(Path::new(context.required("file")?))?)?;
-    let role = match context.required("role")? {
-        "R1" => Role::R1,
-        "R3" => Role::R3,
-        _ => Role::R2,
-    };
+    let role = role(context)?;
     let store = context.open()?;
     let bytes = store.bulk(|replica| replica.grant_bundle(&card, role, true))?;
     let device = card.device.to_string();
@@ -62,6 +58,15 @@ pub(crate) fn grant(context: &Context<'_>) -> Outcome<Answer> {
     let value = json!({ "file": file, "device": device, "role": context.text("role"),
         "bytes": bytes.len() });
     Ok(Answer::new(context.words.say("export.granted", &values), value))
+}
+
+/// Returns the role that was given.
+pub(super) fn role(context: &Context<'_>) -> Outcome<Role> {
+    Ok(match context.required("role")? {
+        "R1" => Role::R1,
+        "R3" => Role::R3,
+        _ => Role::R2,
+    })
 }
 
 /// Writes a bundle of everything that this device holds.
@@ -135,11 +140,13 @@ pub(crate) fn import(context: &Context<'_>) -> Outcome<Answer> {
     Ok(answer)
 }
 
-fn read(path: &Path) -> Outcome<Vec<u8>> {
+/// Reads a file that a person named.
+pub(super) fn read(path: &Path) -> Outcome<Vec<u8>> {
     fs::read(path).map_err(|error| unreadable(path, &error))
 }
 
-fn write(path: &Path, bytes: &[u8]) -> Outcome<()> {
+/// Writes a file that a person named, durably.
+pub(super) fn write(path: &Path, bytes: &[u8]) -> Outcome<()> {
     let written = File::create(path).and_then(|mut file| {
         file.write_all(bytes)?;
         file.sync_all()

@@ -1,18 +1,57 @@
 //! Commands about the store itself: check it, count what it holds.
 
 use serde_json::json;
+use tuquan_core::{error::Kind, replica::rebuild::Checked};
 
 use crate::{answer::Answer, context::Context, failure::Outcome, progress};
 
-/// Checks every page and rebuilds the views from the entries; exit code 1 for damage.
+/// Checks every page and rebuilds the views from the entries; exit code 1 for damage. With
+/// `--salvage` a damaged store is replaced by what can be read of it.
 pub(crate) fn doctor(context: &Context<'_>) -> Outcome<Answer> {
-    let store = context.open()?;
-    let bar = progress::bar(context.words.get("progress.doctor"), 0);
-    let checked = store.doctor(&mut |done, all| {
+    let checked = check(context)?;
+    if checked.pages_ok || !context.flag("salvage") {
+        return Ok(told(context, &checked));
+    }
+    let home = context.home()?;
+    let bar = progress::bar(context.words.get("progress.salvage"), 0);
+    let saved = home.salvage(&mut |done, all| {
         bar.set_length(all);
         bar.set_position(done);
     })?;
     bar.finish_and_clear();
+    // What was made is checked too.
+    let answer = told(context, &check(context)?);
+    let words = context.words;
+    let key = if saved.recovered < saved.of { "doctor.salvaged" } else { "doctor.salvaged_all" };
+    let (n, of) = (words.count(saved.recovered), words.count(saved.of));
+    let kept = home.in_store(&saved.kept).display().to_string();
+    let lines = [
+        words.say(key, &[("n", &n), ("of", &of)]),
+        words.say("doctor.kept", &[("file", &kept)]),
+        answer.text,
+    ];
+    let mut value = answer.json;
+    value["salvaged"] = json!({ "recovered": saved.recovered, "of": saved.of, "kept": kept });
+    Ok(Answer { text: lines.join("\n"), json: value, exit: answer.exit })
+}
+
+/// Checks the store; one that is too damaged to be opened is told like any other damage.
+fn check(context: &Context<'_>) -> Outcome<Checked> {
+    let bar = progress::bar(context.words.get("progress.doctor"), 0);
+    let checked = context.open().and_then(|store| {
+        Ok(store.doctor(&mut |done, all| {
+            bar.set_length(all);
+            bar.set_position(done);
+        })?)
+    });
+    bar.finish_and_clear();
+    match checked {
+        Err(failure) if failure.code == Kind::DbPage.code() => Ok(Checked::default()),
+        outcome => outcome,
+    }
+}
+
+fn told(context: &Context<'_>, checked: &Checked) -> Answer {
     let healthy = checked.pages_ok && checked.views_ok && checked.damaged == 0;
     let words = context.words;
     let mut lines = vec![
@@ -21,7 +60,8 @@ pub(crate) fn doctor(context: &Context<'_>) -> Outcome<Answer> {
     ];
     let counts = [
         (u64::from(!checked.pages_ok), "doctor.pages"),
-        (u64::from(!checked.views_ok), "doctor.views"),
+        (u64::from(!checked.pages_ok), "doctor.salvage"),
+        (u64::from(checked.pages_ok && !checked.views_ok), "doctor.views"),
         (checked.damaged, "doctor.items"),
         (checked.pending, "stats.pending"),
         (checked.held, "stats.held"),
@@ -33,7 +73,7 @@ pub(crate) fn doctor(context: &Context<'_>) -> Outcome<Answer> {
     }
     let mut value = json!(checked);
     value["healthy"] = json!(healthy);
-    Ok(Answer::new(lines.join("\n"), value).checked(healthy))
+    Answer::new(lines.join("\n"), value).checked(healthy)
 }
 
 /// Counts what the store holds.

@@ -32,6 +32,7 @@ use crate::{
     maps,
     place::Places,
     progress,
+    words::Said,
 };
 
 /// How many rows are turned into commands at once.
@@ -56,7 +57,7 @@ struct Tally {
 struct Refused {
     line: u64,
     reason: &'static str,
-    detail: String,
+    detail: Said,
 }
 
 /// Imports a file.
@@ -223,7 +224,8 @@ impl Tally {
             Err(error) => self.refused.push(Refused {
                 line,
                 reason: "not_allowed",
-                detail: error.to_string(),
+                detail: Said::new("refused.core", &[("code", &error.code())])
+                    .with(Said::of_core(error.context)),
             }),
         }
     }
@@ -271,7 +273,7 @@ fn text(context: &Context<'_>, tally: &Tally, map: &str) -> String {
         let row: [(&str, &dyn std::fmt::Display); 3] = [
             ("line", &refused.line),
             ("reason", &words.token("refusal", refused.reason)),
-            ("detail", &refused.detail),
+            ("detail", &words.tell(&refused.detail)),
         ];
         lines.push(words.say("import.refused_row", &row));
     }
@@ -289,7 +291,10 @@ fn value(context: &Context<'_>, tally: &Tally, map: &str) -> Value {
     };
     let refused = tally.refused.iter().take(listed);
     let rows: Vec<Value> = refused
-        .map(|row| json!({ "line": row.line, "reason": row.reason, "detail": row.detail }))
+        .map(|row| {
+            json!({ "line": row.line, "reason": row.reason,
+            "detail": context.words.tell(&row.detail) })
+        })
         .collect();
     json!({
         "map": map,
@@ -315,7 +320,7 @@ fn write_report(context: &Context<'_>, path: &Path, refused: &[Refused]) -> Outc
     let failed = |error: csv::Error| unwritable(path, &error.into());
     to.write_record(header.map(|key| words.get(key))).map_err(failed)?;
     for row in refused {
-        let (line, detail) = (row.line.to_string(), escape(&row.detail));
+        let (line, detail) = (row.line.to_string(), escape(&words.tell(&row.detail)));
         let reason = words.token("refusal", row.reason);
         to.write_record([line.as_str(), reason, &detail]).map_err(failed)?;
     }

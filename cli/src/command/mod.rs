@@ -6,6 +6,7 @@ mod exchange;
 mod export_csv;
 mod health;
 mod import_csv;
+mod joining;
 mod read;
 mod report;
 mod write;
@@ -37,6 +38,9 @@ pub(crate) fn run(name: &str, context: &Context<'_>) -> Outcome<Answer> {
         "export-csv" => export_csv::export_csv(context),
         "card" => exchange::card(context),
         "grant" => exchange::grant(context),
+        "invite" => joining::invite(context),
+        "join" => joining::join(context),
+        "admit" => joining::admit(context),
         "export" => exchange::export(context),
         "import" => exchange::import(context),
         "demo" => crate::demo::demo(context),

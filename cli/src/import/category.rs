@@ -3,39 +3,19 @@
 //! Rules compare on the fold and on whole words; the first rule that matches decides.
 
 use serde::Deserialize;
+use tuquan_core::domain::category::Category;
 
 use super::text::fold;
-
-/// Every category token; nothing else may be stored.
-pub(crate) const CATEGORIES: [&str; 18] = [
-    "fire_electric",
-    "medical",
-    "wellbeing",
-    "theft",
-    "fight",
-    "bullying",
-    "substance",
-    "health",
-    "traffic",
-    "outsider",
-    "hazard",
-    "online",
-    "mediation",
-    "noise",
-    "weather",
-    "lostfound",
-    "gooddeed",
-    "unsorted",
-];
+use crate::words::Said;
 
 /// Returns whether rows of this category carry no text and no exact place.
 pub(crate) fn is_sealed(category: &str) -> bool {
-    matches!(category, "wellbeing" | "bullying" | "substance" | "mediation")
+    Category::from_token(category).is_some_and(Category::is_sealed)
 }
 
 /// Returns the token of the closed list with this spelling.
 pub(super) fn token(name: &str) -> Option<&'static str> {
-    CATEGORIES.into_iter().find(|known| *known == name)
+    Category::from_token(name).map(Category::token)
 }
 
 /// One rule as the mapping file writes it.
@@ -55,12 +35,13 @@ pub(super) struct Rules(Vec<(&'static str, Patterns)>);
 
 impl Rules {
     /// Checks the tokens and folds the patterns.
-    pub(super) fn new(rules: &[RuleText]) -> Result<Self, String> {
+    pub(super) fn new(rules: &[RuleText]) -> Result<Self, Said> {
         let rules = rules.iter().map(|rule| {
-            let to = token(&rule.to).ok_or_else(|| format!("no such category: {}", rule.to))?;
+            let to = token(&rule.to)
+                .ok_or_else(|| Said::new("mapping.category", &[("text", &rule.to)]))?;
             Ok((to, Patterns::new(&rule.equals, &rule.contains)))
         });
-        rules.collect::<Result<_, String>>().map(Self)
+        rules.collect::<Result<_, Said>>().map(Self)
     }
 
     /// Returns the category of the first matching rule.

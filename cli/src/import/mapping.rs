@@ -13,6 +13,7 @@ use super::{
     scan::{DateOrder, Form},
     when::TimeRules,
 };
+use crate::words::Said;
 
 /// A checked mapping file.
 #[derive(Clone, Debug)]
@@ -98,8 +99,8 @@ impl Mapping {
 
     /// Checks the text of a mapping file.
     pub(crate) fn parse(toml: &str) -> Result<Self, ImportError> {
-        let file: MapFile =
-            toml::from_str(toml).map_err(|error| ImportError::Mapping(error.to_string()))?;
+        let file: MapFile = toml::from_str(toml)
+            .map_err(|error| ImportError::Mapping(Said::plain(error.to_string())))?;
         file.check().map_err(ImportError::Mapping)
     }
 
@@ -201,17 +202,17 @@ struct TimeTable {
 }
 
 impl MapFile {
-    fn check(self) -> Result<Mapping, String> {
+    fn check(self) -> Result<Mapping, Said> {
         let lossy = match self.encoding.as_deref() {
             None | Some("utf-8") => false,
             Some("lossy") => true,
-            Some(other) => return Err(format!("encoding must be utf-8 or lossy, not {other}")),
+            Some(other) => return Err(Said::new("mapping.encoding", &[("text", &other)])),
         };
         let default = self.category.default.as_deref().unwrap_or("unsorted");
         let category_default =
-            token(default).ok_or_else(|| format!("no such category: {default}"))?;
+            token(default).ok_or_else(|| Said::new("mapping.category", &[("text", &default)]))?;
         if self.key.prefix.trim().is_empty() {
-            return Err("key.prefix must not be empty".into());
+            return Err(Said::new("mapping.prefix", &[]));
         }
         Ok(Mapping {
             record: self.record,
@@ -247,13 +248,13 @@ impl MapFile {
 }
 
 impl TimeTable {
-    fn rules(&self) -> Result<TimeRules, String> {
+    fn rules(&self) -> Result<TimeRules, Said> {
         if self.occurred.is_empty() && self.reported.is_empty() {
-            return Err("time.occurred or time.reported must name a column".into());
+            return Err(Said::new("mapping.time", &[]));
         }
         let [year_min, year_max] = self.year_range.unwrap_or([1990, 2100]);
         if !(1..=9999).contains(&year_min) || !(year_min..=9999).contains(&year_max) {
-            return Err("time.year_range must be two ascending years".into());
+            return Err(Said::new("mapping.years", &[]));
         }
         Ok(TimeRules {
             forms: self.forms.clone(),
@@ -267,19 +268,19 @@ impl TimeTable {
     }
 }
 
-fn delimiter(name: Option<&str>) -> Result<Option<u8>, String> {
+fn delimiter(name: Option<&str>) -> Result<Option<u8>, Said> {
     match name {
         None | Some("auto") => Ok(None),
         Some("tab") => Ok(Some(b'\t')),
         Some(one) => match one.as_bytes() {
             [byte] if !matches!(byte, b'"' | b'\r' | b'\n') => Ok(Some(*byte)),
-            _ => Err(format!("delimiter must be auto, tab or one ASCII character, not {one:?}")),
+            _ => Err(Said::new("mapping.delimiter", &[("text", &one)])),
         },
     }
 }
 
 /// Parses `+07:00`.
-fn offset_min(text: &str) -> Result<i32, String> {
+fn offset_min(text: &str) -> Result<i32, Said> {
     let parsed = match text.as_bytes() {
         [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2]
             if [h1, h2, m1, m2].iter().all(|digit| digit.is_ascii_digit()) =>
@@ -292,5 +293,5 @@ fn offset_min(text: &str) -> Result<i32, String> {
     };
     parsed
         .filter(|minutes| minutes.abs() <= 14 * 60)
-        .ok_or_else(|| format!("time.offset must look like +07:00, not {text}"))
+        .ok_or_else(|| Said::new("mapping.offset", &[("text", &text)]))
 }

@@ -26,7 +26,8 @@ mod tests;
 mod text;
 mod when;
 
-pub(crate) use category::{CATEGORIES, is_sealed};
+use crate::words::Said;
+pub(crate) use category::is_sealed;
 pub(crate) use mapping::{Mapping, RecordKind};
 pub(crate) use reader::ImportReader;
 #[cfg(test)]
@@ -52,7 +53,7 @@ pub(crate) struct ImportRow {
     pub t_occ_end_ms: Option<i64>,
     /// When the event was reported, UTC milliseconds.
     pub t_reported_ms: Option<i64>,
-    /// Token of the closed category list, see [`CATEGORIES`].
+    /// Token of the closed list of categories.
     pub category: &'static str,
     /// Place as the source names it; withheld for sealed categories.
     pub place: Option<String>,
@@ -122,7 +123,7 @@ pub(crate) struct RefusedRow {
     /// Kind of problem.
     pub reason: RefusalReason,
     /// The particulars, short, for the person who repairs the file.
-    pub detail: String,
+    pub detail: Said,
 }
 
 /// Why a record was refused.
@@ -179,8 +180,8 @@ pub(crate) enum ImportError {
     #[error("the file cannot be read: {0}")]
     Io(#[from] std::io::Error),
     /// The mapping file is wrong; its author must correct it.
-    #[error("the mapping file is wrong: {0}")]
-    Mapping(String),
+    #[error("the mapping file is wrong")]
+    Mapping(Said),
     /// The input holds no header.
     #[error("the file is empty")]
     Empty,
@@ -188,8 +189,8 @@ pub(crate) enum ImportError {
     #[error("the file is UTF-16; save it as UTF-8")]
     Utf16,
     /// The header is damaged: an unclosed quote, a giant name or too many columns.
-    #[error("the header cannot be used: {0}")]
-    Header(String),
+    #[error("the header cannot be used")]
+    Header(Said),
     /// The map names a column that the header does not have.
     #[error("column \"{column}\" is not in the header; the header has: {}", header.join(", "))]
     MissingColumn {

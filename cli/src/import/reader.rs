@@ -14,6 +14,7 @@ use super::{
     row::build,
     source::Source,
 };
+use crate::words::Said;
 
 /// Widest header that is accepted.
 const COLUMNS_MAX: usize = 4_096;
@@ -63,7 +64,7 @@ impl Iterator for ImportReader {
             Ok(Some(record)) => build(&self.mapping, &self.layout, &record),
             Err(error) => {
                 self.ended = true;
-                let detail = error.to_string();
+                let detail = Said::io(&error);
                 Err(RefusedRow { line, reason: RefusalReason::Unreadable, detail })
             }
         };
@@ -73,11 +74,13 @@ impl Iterator for ImportReader {
 
 fn column_names(header: &RawRecord) -> Result<Vec<String>, ImportError> {
     let problem = if header.unclosed {
-        Some("a quote is never closed".to_owned())
+        Some(Said::new("header.unclosed", &[]))
     } else if header.field_count > COLUMNS_MAX {
-        Some(format!("{} columns, at most {COLUMNS_MAX} are read", header.field_count))
+        let counts: [(&str, &dyn std::fmt::Display); 2] =
+            [("n", &header.field_count), ("max", &COLUMNS_MAX)];
+        Some(Said::new("header.columns", &counts))
     } else {
-        header.too_long.map(|column| format!("name of column {column} is too long"))
+        header.too_long.map(|column| Said::new("header.long", &[("n", &column)]))
     };
     match problem {
         Some(problem) => Err(ImportError::Header(problem)),

@@ -3,6 +3,8 @@
 //! All the promises about content are kept here: closed category list, no text or exact place of
 //! sealed kinds, no phone, identity or plate numbers in any stored text.
 
+use tuquan_core::domain::{incident::Outcome, lifecycle::IncidentState};
+
 use super::{
     ImportRow, RefusalReason, RefusedRow, RowFlag,
     category::is_sealed,
@@ -13,31 +15,14 @@ use super::{
     text::{clean, mask, truncate},
     when::{Context, Moment, Reading, Span, read},
 };
+use crate::words::Said;
 
 const PLACE_BYTES_MAX: usize = 512;
 const TEXT_BYTES_MAX: usize = 32 * 1024;
 const NOTE_BYTES_MAX: usize = 16 * 1024;
 const DAY_MS: i64 = 86_400_000;
 
-/// Tokens of the incident lifecycle.
-const STATES: [&str; 10] = [
-    "new",
-    "acknowledged",
-    "in_progress",
-    "waiting",
-    "referred",
-    "resolved",
-    "closed",
-    "reopened",
-    "duplicate",
-    "void",
-];
-
-/// Tokens of how an incident ends.
-const OUTCOMES: [&str; 6] =
-    ["handled_on_spot", "handed_over", "unfounded", "repaired", "agreed", "unsettled"];
-
-type Refusal = (RefusalReason, String);
+type Refusal = (RefusalReason, Said);
 
 /// Builds a row; the only input besides the record is the map and the place of its columns.
 pub(super) fn build(
@@ -59,14 +44,17 @@ fn check_shape(layout: &Layout, record: &RawRecord) -> Result<(), Refusal> {
     use RefusalReason::{FieldTooLong, TooFewFields, TooManyFields, UnclosedQuote};
     let last_line = record.line + record.lines - 1;
     if record.unclosed {
-        let detail = format!("the quote swallows lines {} to {last_line}", record.line);
+        let detail = Said::new("refused.quote", &[("from", &record.line), ("to", &last_line)]);
         return Err((UnclosedQuote, detail));
     }
     if let Some(field) = record.too_long {
-        let detail = format!("field {field}, lines {} to {last_line}", record.line);
+        let lines: [(&str, &dyn std::fmt::Display); 3] =
+            [("field", &field), ("from", &record.line), ("to", &last_line)];
+        let detail = Said::new("refused.long", &lines);
         return Err((FieldTooLong, detail));
     }
-    let detail = format!("{} fields, the header has {}", record.field_count, layout.width);
+    let detail =
+        Said::new("refused.width", &[("fields", &record.field_count), ("width", &layout.width)]);
     match record.field_count.cmp(&layout.width) {
         std::cmp::Ordering::Less => Err((TooFewFields, detail)),
         std::cmp::Ordering::Greater => Err((TooManyFields, detail)),
@@ -86,23 +74,31 @@ fn decode(
         let (Some(bytes), Some(field)) = (record.fields.get(index), fields.get_mut(index)) else {
             continue;
         };
-        let column = index + 1;
+        let field_at = || Said::new("refused.field", &[("field", &(index + 1))]);
         if bytes.contains(&0) {
-            return Err((RefusalReason::NulByte, format!("field {column}")));
+            return Err((RefusalReason::NulByte, field_at()));
         }
         let decoded = String::from_utf8_lossy(bytes);
         if matches!(decoded, std::borrow::Cow::Owned(_)) {
             if !mapping.lossy {
-                return Err((RefusalReason::NotUtf8, format!("field {column}")));
+                return Err((RefusalReason::NotUtf8, field_at()));
             }
             repaired = true;
         }
         *field = decoded.trim().to_owned();
     }
     if fields.iter().all(String::is_empty) {
-        return Err((RefusalReason::EmptyRow, String::new()));
+        return Err((RefusalReason::EmptyRow, Said::default()));
     }
     Ok((fields, repaired))
+}
+
+fn state_token(name: &str) -> Option<&'static str> {
+    IncidentState::from_token(name).map(IncidentState::token)
+}
+
+fn outcome_token(name: &str) -> Option<&'static str> {
+    Outcome::from_token(name).map(Outcome::token)
 }
 
 struct Builder<'a> {
@@ -138,8 +134,8 @@ impl Builder<'_> {
             (place, text, self.text(&layout.note, joiner, NOTE_BYTES_MAX))
         };
         let urgent = self.values(&layout.urgent).any(|value| self.mapping.urgent.matches(value));
-        let state = self.token(&layout.state, &STATES, RowFlag::StateUnknown);
-        let outcome = self.token(&layout.outcome, &OUTCOMES, RowFlag::OutcomeUnknown);
+        let state = self.token(&layout.state, state_token, RowFlag::StateUnknown);
+        let outcome = self.token(&layout.outcome, outcome_token, RowFlag::OutcomeUnknown);
         self.flags.sort_unstable();
         self.flags.dedup();
         Ok(ImportRow {
@@ -204,7 +200,7 @@ impl Builder<'_> {
                 let Some(moment) = reported else {
                     return Err(match reading {
                         Reading::Bad(why) => (RefusalReason::BadDate, why),
-                        _ => (RefusalReason::NoTime, "no time of the event or report".into()),
+                        _ => (RefusalReason::NoTime, Said::new("refused.no_time", &[])),
                     });
                 };
                 self.flag_if(bad, RowFlag::BadDateReplaced);
@@ -248,18 +244,22 @@ impl Builder<'_> {
     fn require(&self, times: &Times, has_place: bool) -> Result<(), Refusal> {
         for part in &self.mapping.require {
             let (present, name) = match part {
-                Part::Key => (!self.flags.contains(&RowFlag::KeyFromContent), "key"),
+                Part::Key => (!self.flags.contains(&RowFlag::KeyFromContent), "refused.part_key"),
                 Part::Occurred => (
                     times.occurred_ms.is_some() && !self.flags.contains(&RowFlag::TimeFromReport),
-                    "occurred",
+                    "refused.part_occurred",
                 ),
-                Part::Reported => (times.reported_ms.is_some(), "reported"),
-                Part::Category => (!self.flags.contains(&RowFlag::CategoryUnknown), "category"),
-                Part::Place => (has_place, "place"),
-                Part::Text => (self.values(&self.layout.text).next().is_some(), "text"),
+                Part::Reported => (times.reported_ms.is_some(), "refused.part_reported"),
+                Part::Category => {
+                    (!self.flags.contains(&RowFlag::CategoryUnknown), "refused.part_category")
+                }
+                Part::Place => (has_place, "refused.part_place"),
+                Part::Text => {
+                    (self.values(&self.layout.text).next().is_some(), "refused.part_text")
+                }
             };
             if !present {
-                return Err((RefusalReason::MissingRequired, name.into()));
+                return Err((RefusalReason::MissingRequired, Said::new(name, &[])));
             }
         }
         Ok(())
@@ -279,11 +279,11 @@ impl Builder<'_> {
     fn token(
         &mut self,
         columns: &[usize],
-        tokens: &[&'static str],
+        read: fn(&str) -> Option<&'static str>,
         unknown: RowFlag,
     ) -> Option<&'static str> {
         let value = self.values(columns).next()?;
-        let found = tokens.iter().copied().find(|token| *token == value);
+        let found = read(value);
         self.flag_if(found.is_none(), unknown);
         found
     }

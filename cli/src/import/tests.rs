@@ -6,10 +6,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use tuquan_core::domain::category::Category;
+
 use super::{
-    CATEGORIES, ImportError, ImportReader, ImportRow, Mapping, RefusalReason, RefusedRow, RowFlag,
-    is_sealed,
+    ImportError, ImportReader, ImportRow, Mapping, RefusalReason, RefusedRow, RowFlag, is_sealed,
 };
+use crate::words::{Lang, Words};
 
 const MAP: &str = r#"
 record = "incident"
@@ -108,7 +110,8 @@ fn an_unclosed_quote_names_the_lines_it_swallows() {
     let rows = rows("1,17/5/2023,,,ồn,A1,,a\n2,17/5/2023,,,ồn,A1,,\"b\n3,x\n4,y\n");
     assert_eq!(refusal(&rows[1]), Some((3, RefusalReason::UnclosedQuote)));
     assert_eq!(rows.len(), 2);
-    assert!(rows[1].as_ref().unwrap_err().detail.contains("3 to 5"));
+    let words = Words::new(Lang::En);
+    assert!(words.tell(&rows[1].as_ref().unwrap_err().detail).contains("3 to 5"));
 }
 
 #[test]
@@ -318,7 +321,7 @@ impl Tally {
         for row in ImportReader::open(path, mapping).unwrap() {
             match row {
                 Ok(row) => {
-                    assert!(CATEGORIES.contains(&row.category));
+                    assert!(Category::from_token(row.category).is_some());
                     assert!(
                         !is_sealed(row.category) || (row.text.is_empty() && row.note.is_none())
                     );

@@ -6,6 +6,7 @@ use super::{
     calendar::{Clock, Date},
     scan::{DateOrder, Form, Found, FoundClock, FoundDate, scan},
 };
+use crate::words::Said;
 
 const DETAIL_CHARS_MAX: usize = 40;
 
@@ -62,7 +63,7 @@ pub(super) enum Reading {
     /// The text says that the time is not known.
     Unknown,
     /// Something is written that is no date.
-    Bad(String),
+    Bad(Said),
     /// A usable time.
     At(Span),
 }
@@ -92,19 +93,19 @@ pub(super) fn read(text: &str, rules: &TimeRules, context: Context) -> Reading {
         return Reading::Empty;
     }
     let found = scan(text, &rules.forms, rules.order, rules.twelve_hour);
-    let bad = |why: &str| {
+    let bad = |why| {
         let shown: String = text.trim().chars().take(DETAIL_CHARS_MAX).collect();
-        Reading::Bad(format!("{why}: {shown}"))
+        Reading::Bad(Said::new(why, &[("text", &shown)]))
     };
     if found.impossible {
-        return bad("no such date or time");
+        return bad("refused.no_such_time");
     }
     if found.dates.is_empty() && (found.clocks.is_empty() || context.day.is_none()) {
         let nothing = !found.unread_digits && !found.other_words && found.clocks.is_empty();
-        return if found.unknown || nothing { Reading::Unknown } else { bad("not a date") };
+        return if found.unknown || nothing { Reading::Unknown } else { bad("refused.not_a_date") };
     }
     if found.unread_digits {
-        return bad("digits that are no date");
+        return bad("refused.digits");
     }
     match days(&found.dates, rules, context) {
         Ok((first, last)) => Reading::At(span(&found, first, last, rules, context)),
@@ -118,16 +119,16 @@ fn days(
     context: Context,
 ) -> Result<(Date, Date), &'static str> {
     let (Some(first), Some(last)) = (dates.first(), dates.last()) else {
-        return context.day.map(|day| (day, day)).ok_or("no date");
+        return context.day.map(|day| (day, day)).ok_or("refused.not_a_date");
     };
     let written = dates.iter().find_map(|date| date.year);
     let resolve = |date: &FoundDate| {
         let year = date.year.or(written).or_else(|| context_year(*date, context)).or(rules.year);
-        let year = year.ok_or("no year")?;
+        let year = year.ok_or("refused.no_year")?;
         if !(rules.year_min..=rules.year_max).contains(&year) {
-            return Err("year out of range");
+            return Err("refused.year_range");
         }
-        Date::new(year, date.month, date.day).ok_or("no such date")
+        Date::new(year, date.month, date.day).ok_or("refused.no_such_date")
     };
     Ok((resolve(first)?, resolve(last)?))
 }

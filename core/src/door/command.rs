@@ -12,6 +12,7 @@ use crate::codec::Value;
 use crate::error::{Error, Kind, Result};
 use crate::ids::{LogId, RecordId};
 use crate::log::item::{Dep, Item, Op, Place, Target, natural_id, set_key};
+use crate::record::bounds::ITEMS_MAX;
 use crate::record::declare::{Declaration, Field, Merge, Pick, Role, TimeMs, Transition, Type};
 use crate::record::plain::{Draft, Plain, element_type, field_named, to_value};
 use crate::replica::mind::Mind;
@@ -267,14 +268,13 @@ impl Planner<'_> {
     }
 
     fn draft_ops(&self, of: &'static Declaration, draft: &Draft) -> Result<Vec<Op>> {
-        for name in draft.fields.keys() {
-            field_named(of, name)?;
-        }
         let mut ops = Vec::with_capacity(draft.fields.len());
+        let mut known = 0;
         for field in of.fields() {
             let Some(plain) = draft.fields.get(field.name) else {
                 continue;
             };
+            known += 1;
             self.check_office(field)?;
             match (field.merge, plain) {
                 (Merge::DE, _) => return Err(invalid(format!("{} is derived", field.name))),
@@ -304,6 +304,9 @@ impl Planner<'_> {
                 _ => ops.push(Op::Set(field.number, to_value(&field.ty, plain)?)),
             }
         }
+        if known < draft.fields.len() {
+            draft.fields.keys().try_for_each(|name| field_named(of, name).map(drop))?;
+        }
         Ok(ops)
     }
 
@@ -328,8 +331,8 @@ impl Planner<'_> {
             let effect = Effect::Unchanged;
             return Ok(Planned { items: Vec::new(), record: Some(id), effect });
         }
-        let items = stored.items >= crate::record::graph::ITEMS_MAX as u64;
-        if items || heads.len() > HEADS_MAX {
+        let is_full = stored.items >= ITEMS_MAX as u64 || !stored.size.clone().take(&ops);
+        if is_full || heads.len() > HEADS_MAX {
             return Err(Error::new(Kind::ChangeTooBig, format!("record {id} is full")));
         }
         check_after(of, stored, &ops)?;
@@ -531,15 +534,21 @@ fn remove_ops(field: &Field, stored: &Stored, element: &Plain) -> Result<Vec<Op>
 
 /// Checks what the record would say after `ops`: a change may not make it worse than it was.
 fn check_after(of: &'static Declaration, mut stored: Stored, ops: &[Op]) -> Result<()> {
-    let was_fine = (of.check)(&StateFields { of, record: &stored }).is_ok();
+    let is_fine = |record: &Stored| (of.check)(&StateFields { of, record }).is_ok();
+    let was_fine = (stored.items > 0).then(|| is_fine(&stored));
     let place = Place { log: LogId::default(), seq: 0, index: 0 };
     let hlc = stored.saved;
-    stored.state.fold(of, ops, place, hlc).map_err(|error| match error.kind {
+    stored.state.fold(of, ops.iter().cloned(), place, hlc).map_err(|error| match error.kind {
         Kind::Format => invalid(error.context),
         _ => error,
     })?;
-    match (of.check)(&StateFields { of, record: &stored }) {
-        Err(what) if was_fine => Err(invalid(what)),
-        _ => Ok(()),
+    let Err(what) = (of.check)(&StateFields { of, record: &stored }) else {
+        return Ok(());
+    };
+    // What nothing says is asked only here: imports make records that are fine.
+    let nothing = || Stored { saved: hlc, ..Stored::default() };
+    match was_fine.unwrap_or_else(|| is_fine(&nothing())) {
+        true => Err(invalid(what)),
+        false => Ok(()),
     }
 }

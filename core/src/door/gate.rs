@@ -85,7 +85,7 @@ impl Readers {
     /// Runs `read` on a connection of its own; a connection that met an error is not used again.
     ///
     /// # Errors
-    /// What `read` returns; `E-DBKEY` and the like when a connection cannot be made.
+    /// What `read` returns; `E-DBPAGE` and the like when a connection cannot be made.
     pub fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         let idle = self.lock().pop();
         let connection = match idle {

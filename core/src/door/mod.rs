@@ -22,7 +22,10 @@ use crate::log::item::{Place, natural_id};
 use crate::record::declare::{Declaration, Role};
 use crate::replica::mind::Mind;
 use crate::replica::rebuild::Checked;
+use crate::replica::salvage::Salvaged;
 use crate::replica::{Changed, Replica};
+use crate::store::damaged::Damaged;
+use crate::store::exchange::{self, Exchange};
 use crate::store::open::{Location, Lock, check_key, lock};
 use crate::store::views::{self, View};
 use crate::sync::session::held_elsewhere;
@@ -129,6 +132,7 @@ impl Tuquan {
     /// `E-BUSY`, `E-DBKEY`, `E-DBPAGE`, `E-DBNEWER`, `E-IO`; nothing was changed then.
     pub fn open(config: Config, env: Env) -> Result<Self> {
         let lock = lock(&config.location)?;
+        exchange::finish(&config.location.dir)?;
         check_key(&config.location)?;
         let replica = Replica::open(config.location.clone(), config.schema, env)?;
         Ok(Self {
@@ -140,6 +144,42 @@ impl Tuquan {
             writer: Gate::new(replica),
             _lock: lock,
         })
+    }
+
+    /// Makes a new store of all that can be read of a damaged one, and puts it in its place. The
+    /// damaged file stays in the store's folder under the name that the answer tells. What lacks
+    /// comes from colleagues at the next meetings; this device goes on in a new data log. For a
+    /// store that [`Tuquan::open`] or [`Tuquan::doctor`] found damaged, and that is closed.
+    ///
+    /// # Errors
+    /// `E-IDENTITY` when the device's own keys are lost; `E-DBPAGE` when nothing can be read;
+    /// `E-NOTFOUND`, `E-NOTREADY`, `E-BUSY`, `E-DBKEY`, `E-DBNEWER`, `E-FULL`, `E-IO`. The damaged
+    /// store is then where it was.
+    pub fn salvage(
+        config: &Config,
+        env: Env,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Salvaged> {
+        let location = &config.location;
+        let _lock = lock(location)?;
+        exchange::finish(&location.dir)?;
+        check_key(location)?;
+        let exchange = Exchange::start(location)?;
+        let fill = || -> Result<Salvaged> {
+            let source = Damaged::open(location, &exchange.scratch())?;
+            let mut replica = Replica::open(exchange.location(location), config.schema, env)?;
+            let saved = replica.salvage(&source, progress)?;
+            replica.write_out()?;
+            Ok(saved)
+        };
+        match fill() {
+            Ok(saved) => Ok(Salvaged { kept: exchange.finish()?, ..saved }),
+            Err(error) => {
+                // What remains of it is removed when the next salvage starts.
+                let _ = exchange.cancel();
+                Err(error)
+            }
+        }
     }
 
     /// Makes this device's identity and founds a team with it as admin.
@@ -478,14 +518,7 @@ impl Tuquan {
     /// Of the store.
     pub fn pause(&self) -> Result<()> {
         self.readers.close();
-        self.bulk(|replica| {
-            if replica.mind.own.is_some() {
-                replica.seal()?;
-            }
-            let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
-            replica.connection.query_row(sql, [], |_| Ok(()))?;
-            Ok(())
-        })
+        self.bulk(Replica::write_out)
     }
 
     /// Reads from the views on a connection of its own: for figures.

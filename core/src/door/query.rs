@@ -4,6 +4,7 @@
 //! Lists are keyset pages: the key of the last row leads to the next page, however many rows came
 //! in between. Must not know: who asks.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use rusqlite::{Connection, params_from_iter};
@@ -137,7 +138,7 @@ pub struct Record {
     /// The log that created it.
     pub log: LogId,
     /// Single values by field name.
-    pub fields: BTreeMap<String, Plain>,
+    pub fields: BTreeMap<Cow<'static, str>, Plain>,
     /// Elements of sets and lists, where the whole record was asked for.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub lists: BTreeMap<String, Vec<Element>>,
@@ -233,7 +234,7 @@ pub fn list(connection: &Connection, views: &[View], list: &List) -> Result<Page
         }
         _ => None,
     };
-    Ok(Page { rows: shown.iter().map(|shown| row(view.of, shown)).collect(), next })
+    Ok(Page { rows: shown.into_iter().map(|shown| row(view.of, shown)).collect(), next })
 }
 
 /// Returns one record with all that it says.
@@ -244,7 +245,7 @@ pub fn get(connection: &Connection, views: &[View], id: &RecordId) -> Result<Opt
     for view in views {
         if let Some(stored) = view.load(connection, id)? {
             let shown = one(connection, view, stored.rid.unwrap_or_default())?;
-            return Ok(shown.map(|shown| whole(view.of, &shown, &stored)));
+            return Ok(shown.map(|shown| whole(view.of, shown, &stored)));
         }
     }
     Ok(None)
@@ -279,7 +280,7 @@ pub fn search(connection: &Connection, views: &[View], asked: &Search) -> Result
             found.extend(folded);
         }
         let hit = |(number, shown)| (number < exact, row(view.of, shown));
-        hits.extend(found.iter().enumerate().map(hit));
+        hits.extend(found.into_iter().enumerate().map(hit));
     }
     hits.sort_by_key(|(exact, record)| std::cmp::Reverse((*exact, record.when_ms)));
     Ok(hits.into_iter().take(limit).map(|(_, record)| record).collect())
@@ -297,7 +298,7 @@ pub fn conflicts(connection: &Connection, views: &[View], limit: u32) -> Result<
         let rows = view.rows(connection, &tail, &mut std::iter::once(bind(limit)))?;
         for shown in rows {
             if let Some(stored) = view.load(connection, &shown.id)? {
-                open.push(whole(view.of, &shown, &stored));
+                open.push(whole(view.of, shown, &stored));
             }
         }
     }
@@ -393,20 +394,14 @@ fn one(connection: &Connection, view: &View, rid: i64) -> Result<Option<Shown>> 
 }
 
 /// Returns the row of a list: single values only.
-fn row(of: &'static Declaration, shown: &Shown) -> Record {
-    let mut fields = BTreeMap::new();
-    for (field, value) in &shown.values {
-        if let Some(plain) = from_value(&field.ty, value) {
-            fields.insert(field.name.to_owned(), plain);
-        }
-    }
+fn row(of: &'static Declaration, shown: Shown) -> Record {
     Record {
         kind: of.name.to_owned(),
         record: shown.id,
         when_ms: shown.when_ms,
         saved_ms: shown.saved.ms(),
         log: shown.log,
-        fields,
+        fields: shown.fields,
         lists: BTreeMap::new(),
         conflicts: BTreeMap::new(),
         in_conflict: shown.flags & FLAG_CONFLICT != 0,
@@ -417,7 +412,7 @@ fn row(of: &'static Declaration, shown: &Shown) -> Record {
 }
 
 /// Returns the record with its lists and open conflicts.
-fn whole(of: &'static Declaration, shown: &Shown, stored: &Stored) -> Record {
+fn whole(of: &'static Declaration, shown: Shown, stored: &Stored) -> Record {
     let mut record = row(of, shown);
     for field in of.fields() {
         if field.is_list() {

@@ -143,6 +143,27 @@ impl Run {
     pub fn covers(&self, seq: u64) -> bool {
         seq >= self.first && seq - self.first < self.count
     }
+
+    /// Returns the part of a run that is about one entry.
+    #[must_use]
+    pub fn part(&self, seq: u64) -> Self {
+        let salts = match &self.salts {
+            Salts::Kept(kept) => {
+                Salts::Kept(kept.iter().filter(|(of, ..)| *of == seq).copied().collect())
+            }
+            other => other.clone(),
+        };
+        Self { first: seq, count: 1, salts }
+    }
+
+    /// Tells whether `next` may be sent as one run with this one: the same seed, and not too long.
+    #[must_use]
+    pub fn continues(&self, next: &Self) -> bool {
+        matches!(self.salts, Salts::Seed(_))
+            && self.salts == next.salts
+            && self.first + self.count == next.first
+            && self.count < RUN_ENTRIES_MAX
+    }
 }
 
 /// Returns the salt that `seed` gives item `index` of entry `seq`.

@@ -62,7 +62,7 @@ impl Entry {
     /// Encodes the entry.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut to = Writer::new();
+        let mut to = Writer::after(Vec::with_capacity(self.encoded_len()));
         to.array(3 + self.items.len()).uint(self.kind).uint(self.hlc.0);
         match &self.control_heads {
             None => to.null(),

@@ -136,6 +136,18 @@ impl Op {
         to.as_slice().len()
     }
 
+    /// Returns about how many bytes it takes, for room that need not grow.
+    fn room(&self) -> usize {
+        let content = match self {
+            Self::Set(_, Value::Text(text))
+            | Self::Add(_, Value::Text(text))
+            | Self::Splice(_, _, _, text) => text.len(),
+            Self::Add(_, Value::List(_)) => 64,
+            _ => 16,
+        };
+        content + 12
+    }
+
     fn write(&self, to: &mut Writer) {
         match self {
             Self::Set(field, value) => to.array(3).uint(0).uint(u64::from(*field)).value(value),
@@ -193,7 +205,8 @@ impl Item {
     /// Encodes the item as the author at `own` writes it: own deps without log and check.
     #[must_use]
     pub fn encode(&self, own: &LogId) -> Vec<u8> {
-        let mut to = Writer::new();
+        let room = self.ops.iter().map(Op::room).sum::<usize>() + self.deps.len() * 40 + 32;
+        let mut to = Writer::after(Vec::with_capacity(room));
         to.array(4).uint(self.kind);
         match &self.target {
             Target::New => to.null(),
@@ -287,7 +300,7 @@ impl Item {
 /// Returns the digest of an item's bytes under its salt.
 #[must_use]
 pub fn item_digest(salt: &[u8], bytes: &[u8]) -> Digest {
-    let mut args = Writer::new();
+    let mut args = Writer::after(Vec::with_capacity(salt.len() + bytes.len() + 16));
     args.array(2).bytes(salt).bytes(bytes);
     Digest(crypto::hash("tuquan/1 item", &args))
 }

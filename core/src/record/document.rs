@@ -10,16 +10,17 @@
 //! that; items behind it are written on what is before it.
 
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use automerge::transaction::{CommitOptions, Transactable};
 use automerge::{
     ActorId, Automerge, AutomergeError, Change, ChangeHash, ObjId, ReadDoc, TextEncoding,
 };
 
+use super::bounds::{OPS_BYTES_MAX, Size};
 use super::change;
 use super::declare::Declaration;
-use super::graph::{Bits, Graph, GraphItem, OPS_BYTES_MAX};
+use super::graph::{Bits, Graph, GraphItem};
+use super::guard::guarded;
 use super::reading::{self, Makers};
 use super::state::{Stamp, State};
 use crate::error::{Error, Kind, Result};
@@ -42,6 +43,8 @@ pub struct Merged {
     pub damaged: Vec<(Place, Error)>,
     /// Items beyond the bounds of a record, in the order of (depth, digest).
     pub flagged: Vec<Place>,
+    /// How much of the bounds the others use up.
+    pub size: Size,
 }
 
 /// Merges the items of one record.
@@ -50,12 +53,24 @@ pub struct Merged {
 /// `E-CHANGE` when the library fails or panics: local, the items are kept, to be tried again
 /// after an upgrade.
 pub fn merge(of: &Declaration, items: Vec<GraphItem>) -> Result<Merged> {
-    let document = Document::new(of, Graph::new(items))?;
+    merge_by(Document::new, of, items)
+}
+
+/// What builds the document of a graph: [`Document::new`], or in a test one that fails.
+pub type Build = fn(&Declaration, Graph) -> Result<Document>;
+
+/// As [`merge`], with a document of another make.
+///
+/// # Errors
+/// As [`merge`]: also when `build` panics.
+pub fn merge_by(build: Build, of: &Declaration, items: Vec<GraphItem>) -> Result<Merged> {
+    let document = guarded(|| build(of, Graph::new(items)))?;
     Ok(Merged {
         state: document.state(of)?,
         heads: document.graph.heads(),
         damaged: document.damaged,
         flagged: document.graph.flagged().to_vec(),
+        size: document.graph.size().clone(),
     })
 }
 
@@ -110,13 +125,6 @@ impl Document {
         let items = self.graph.nodes().iter().map(|node| &node.item);
         items.zip(self.says.iter().copied())
     }
-}
-
-/// Runs what calls the library; a panic becomes an error.
-fn guarded<T>(run: impl FnOnce() -> Result<T>) -> Result<T> {
-    // What it may leave half-done is thrown away with the error.
-    catch_unwind(AssertUnwindSafe(run))
-        .unwrap_or_else(|_| Err(Error::new(Kind::Change, "the merge library panicked")))
 }
 
 /// Returns the library's failure as ours, without its words: they may quote a value.

@@ -12,17 +12,11 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 
+use super::bounds::{BRANCHES_MAX, ITEMS_MAX, Size};
 use crate::clock::Hlc;
 use crate::error::{Error, Kind};
 use crate::ids::{Digest, LogId};
 use crate::log::item::{Op, Place};
-
-/// The most items of a record that are merged.
-pub const ITEMS_MAX: usize = 2_000;
-/// The most heads that a record may have at any point of the order.
-pub const BRANCHES_MAX: usize = 256;
-/// The most bytes of operations of a record that are merged.
-pub const OPS_BYTES_MAX: usize = 8 << 20;
 
 /// An item as the merge needs it. The caller holds back items whose deps are missing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +39,7 @@ pub struct Graph {
     nodes: Vec<Node>,
     heads: BTreeSet<usize>,
     flagged: Vec<Place>,
+    size: Size,
 }
 
 /// One item in its graph.
@@ -106,6 +101,12 @@ impl Graph {
     #[must_use]
     pub fn flagged(&self) -> &[Place] {
         &self.flagged
+    }
+
+    /// Returns how much of the bounds the merged items use up.
+    #[must_use]
+    pub fn size(&self) -> &Size {
+        &self.size
     }
 
     /// Returns the damaged items with what is wrong, in the order of the graph.
@@ -214,7 +215,6 @@ impl Earlier {
 struct Building {
     graph: Graph,
     by_place: HashMap<Place, usize>,
-    bytes: usize,
 }
 
 impl Building {
@@ -255,12 +255,8 @@ impl Building {
             }
         }
         let damaged = !self.covers(&past, earlier.of(item.place));
-        if !damaged {
-            let bytes = self.bytes + item.ops.iter().map(Op::size).sum::<usize>();
-            if bytes > OPS_BYTES_MAX {
-                return None;
-            }
-            self.bytes = bytes;
+        if !damaged && !self.graph.size.take(&item.ops) {
+            return None;
         }
         Some(Node { item, deps, past, damaged })
     }

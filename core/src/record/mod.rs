@@ -4,10 +4,12 @@
 //! came in; `fold = document` is a property test. Must not know: the database, any one record
 //! type, who wrote.
 
+pub mod bounds;
 mod change;
 pub mod declare;
 pub mod document;
 pub mod graph;
+pub mod guard;
 pub mod plain;
 mod reading;
 pub mod state;

@@ -150,7 +150,7 @@ fn element_value(parts: &'static [Part], given: &BTreeMap<String, Plain>) -> Res
 #[must_use]
 pub fn clean(text: &str) -> String {
     let zero_width = |c: char| matches!(c, '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}');
-    if !text.contains(zero_width) && is_nfc(text) {
+    if text.is_ascii() || (!text.contains(zero_width) && is_nfc(text)) {
         return text.to_owned();
     }
     text.chars().filter(|c| !zero_width(*c)).nfc().collect()

@@ -5,6 +5,7 @@
 //! its author saw. Invariant: for any history that a document can build too, both give the same
 //! state. Must not know: where states are kept.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::declare::{Declaration, Field, Merge};
@@ -56,27 +57,33 @@ impl State {
     /// # Errors
     /// `E-FORMAT` and its like when an operation does not fit the declaration; the state is then
     /// partly changed and must be thrown away.
-    pub fn fold(&mut self, of: &Declaration, ops: &[Op], at: Place, hlc: Hlc) -> Result<()> {
+    pub fn fold(
+        &mut self,
+        of: &Declaration,
+        ops: impl IntoIterator<Item = Op>,
+        at: Place,
+        hlc: Hlc,
+    ) -> Result<()> {
         let stamp = Stamp { hlc, log: at.log };
-        for (number, op) in ops.iter().enumerate() {
+        for (number, op) in ops.into_iter().enumerate() {
             let Some(field) = of.field(op.field()) else {
                 continue;
             };
-            check_op(field, op)?;
-            self.apply(field, op, at.element_key(number), stamp);
+            check_op(field, &op)?;
+            self.apply(field, op, || at.element_key(number), stamp);
         }
         Ok(())
     }
 
-    fn apply(&mut self, field: &Field, op: &Op, element: ElementKey, stamp: Stamp) {
+    fn apply(&mut self, field: &Field, op: Op, element: impl Fn() -> ElementKey, stamp: Stamp) {
         let number = field.number;
         match op {
             Op::Set(_, value) => {
                 let held = self.registers.entry(number).or_default();
-                let same = held.len() == 1 && held[0].value == *value;
+                let same = held.len() == 1 && held[0].value == value;
                 let once = field.merge == Merge::IM && !held.is_empty();
                 if !same && !once {
-                    *held = vec![Held { value: value.clone(), stamp }];
+                    *held = vec![Held { value, stamp }];
                 }
             }
             Op::Unset(_) => {
@@ -85,27 +92,27 @@ impl State {
                 }
             }
             Op::Add(_, value) => {
-                let key = if field.merge == Merge::OR { set_key(value) } else { element };
+                let key = if field.merge == Merge::OR { set_key(&value) } else { element() };
                 if field.merge == Merge::FS {
-                    let tips = BTreeMap::from([(element, transition_target(value))]);
+                    let tips = BTreeMap::from([(key, transition_target(&value))]);
                     self.tips.insert(number, tips);
                 }
-                self.elements.insert((number, key), Held { value: value.clone(), stamp });
+                self.elements.insert((number, key), Held { value, stamp });
             }
             Op::Remove(_, key) => {
-                self.elements.remove(&(number, *key));
+                self.elements.remove(&(number, key));
             }
             Op::Text(_) => {
                 self.texts.insert(number, vec![String::new()]);
             }
             Op::Splice(_, at, delete, text) => {
                 if let Some([held, ..]) = self.texts.get_mut(&number).map(Vec::as_mut_slice) {
-                    splice(held, *at, *delete, text);
+                    splice(held, at, delete, &text);
                 }
             }
             Op::Count(_, delta) => {
                 let sum = self.counts.entry((number, stamp.log)).or_default();
-                *sum = sum.saturating_add(*delta);
+                *sum = sum.saturating_add(delta);
             }
         }
     }
@@ -113,27 +120,32 @@ impl State {
     /// Returns the value that a field shows: by its merge rule, of all that are held.
     #[must_use]
     pub fn shown(&self, field: &Field) -> Option<Value> {
-        match field.merge {
+        self.peek(field).map(Cow::into_owned)
+    }
+
+    /// As [`State::shown`], without a copy of what is held.
+    #[must_use]
+    pub fn peek(&self, field: &Field) -> Option<Cow<'_, Value>> {
+        let held = match field.merge {
             Merge::FS => {
                 let life = field.lifecycle?;
                 let tips = self.tips.get(&field.number).into_iter().flat_map(BTreeMap::values);
-                Some(Value::Int(life.most_cautious(tips.copied())))
+                return Some(Cow::Owned(Value::Int(life.most_cautious(tips.copied()))));
             }
             Merge::TX => {
                 let texts = self.texts.get(&field.number)?;
-                texts.first().map(|text| Value::Text(text.clone()))
+                return texts.first().map(|text| Cow::Owned(Value::Text(text.clone())));
             }
             Merge::CN => {
                 let range = (field.number, LogId([0; 16]))..=(field.number, LogId([0xff; 16]));
-                let sums: Vec<i64> = self.counts.range(range).map(|(_, sum)| *sum).collect();
-                if sums.is_empty() {
-                    return None;
-                }
-                Some(Value::Int(sums.iter().fold(0, |all: i64, sum| all.saturating_add(*sum))))
+                let mut sums = self.counts.range(range).map(|(_, sum)| *sum);
+                let first = sums.next()?;
+                return Some(Cow::Owned(Value::Int(sums.fold(first, i64::saturating_add))));
             }
-            Merge::IM => self.registers.get(&field.number)?.first().map(|held| held.value.clone()),
-            _ => self.registers.get(&field.number)?.last().map(|held| held.value.clone()),
-        }
+            Merge::IM => self.registers.get(&field.number)?.first(),
+            _ => self.registers.get(&field.number)?.last(),
+        };
+        held.map(|held| Cow::Borrowed(&held.value))
     }
 
     /// Returns the elements of a list field, in the order of their stamps and keys.

@@ -71,7 +71,7 @@ pub fn target(mind: &Mind, item: &Item, place: Place, hlc: Hlc) -> Result<Record
 }
 
 /// Returns every item of a record: those that its heads reach, those put aside, and `extra` ones
-/// that came now.
+/// that came now; and the places of those that it should have returned and could not.
 ///
 /// # Errors
 /// `E-DBPAGE`.
@@ -84,23 +84,33 @@ pub fn gather(
     cache: &mut Cache,
 ) -> Result<Gathered> {
     let mut seen: HashSet<Place> = extra.iter().map(|item| item.place).collect();
-    let mut queue: Vec<Place> = record.heads.iter().map(|head| head.place).collect();
-    queue.extend(aside(connection, mind, view, record)?);
+    // Items of the record for certain, and what others name, which may be no part of it.
+    let mut certain: Vec<Place> = record.heads.iter().map(|head| head.place).collect();
+    certain.extend(aside(connection, mind, view, record)?);
+    let certain: HashSet<Place> = certain.into_iter().collect();
+    let mut queue: Vec<Place> = certain.iter().copied().collect();
     queue.extend(extra.iter().flat_map(|item| item.deps.iter().copied()));
-    let mut items = extra;
+    let (mut items, mut lost, mut beyond) = (extra, Vec::new(), Vec::new());
     while let Some(place) = queue.pop() {
         if !seen.insert(place) {
             continue;
         }
         if items.len() >= GATHER_ITEMS_MAX {
-            break;
+            beyond.push(place);
+            continue;
         }
-        if let Some(item) = read(connection, mind, (view, &record.id), place, cache)? {
-            queue.extend(item.deps.iter().copied());
-            items.push(item);
+        match read(connection, mind, (view, &record.id), place, cache)? {
+            Some(item) => {
+                queue.extend(item.deps.iter().copied());
+                items.push(item);
+            }
+            None if certain.contains(&place) || !is_stored(connection, mind, place, cache)? => {
+                lost.push(place);
+            }
+            None => {}
         }
     }
-    Ok(rooted(items))
+    Ok(Gathered { lost, beyond, ..rooted(items) })
 }
 
 /// The items of a record, and those that only say that they are.
@@ -110,6 +120,10 @@ pub struct Gathered {
     pub items: Vec<GraphItem>,
     /// Changes that do not build on the record, so that nobody takes an id that is another's.
     pub strangers: Vec<Place>,
+    /// Items of the record whose entries are not in the store, or not as they were.
+    pub lost: Vec<Place>,
+    /// Places that were not read because there are too many.
+    pub beyond: Vec<Place>,
 }
 
 /// Keeps what goes back to a creation.
@@ -131,7 +145,7 @@ fn rooted(mut items: Vec<GraphItem>) -> Gathered {
     for item in &mut items {
         item.deps.retain(|dep| known.contains(dep));
     }
-    Gathered { items, strangers }
+    Gathered { items, strangers, ..Gathered::default() }
 }
 
 /// Returns the places of the items that no head leads to.
@@ -151,6 +165,20 @@ fn aside(connection: &Connection, mind: &Mind, view: &View, record: &Stored) -> 
         }
     }
     Ok(places)
+}
+
+/// Tells whether the entry of a place is in the store, whatever it says there.
+fn is_stored(
+    connection: &Connection,
+    mind: &Mind,
+    place: Place,
+    cache: &mut Cache,
+) -> Result<bool> {
+    let Some(log) = mind.log(&place.log) else {
+        return Ok(false);
+    };
+    Ok(cache.kept(connection, log.row.no, place.seq)?.is_some()
+        || logs::tail_entry(connection, log.row.no, place.seq)?.is_some())
 }
 
 fn read(

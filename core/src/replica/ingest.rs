@@ -11,10 +11,10 @@ use super::mind::{Mind, extend};
 use super::step::{Content, Incoming, Step};
 use super::{Changed, Replica};
 use crate::error::{Error, Kind, Result};
-use crate::ids::{Digest, Link, LogId};
+use crate::ids::{Digest, Link, LogId, SpaceId};
 use crate::log::chain::{self, Sort};
 use crate::log::entry::{Body, Entry, kind};
-use crate::log::item::Place;
+use crate::log::item::{Item, Place};
 use crate::log::pack::{self, Header, Range, Verified};
 use crate::record::declare::Role;
 use crate::store::logs::{self, Chained, LogRow};
@@ -58,6 +58,16 @@ pub struct Opened {
 }
 
 impl Opened {
+    /// Verifies chain and seal of a range that came in no pack.
+    ///
+    /// # Errors
+    /// As [`Range::verify`]; `E-FORMAT` when it does not open its log.
+    pub fn of(space: &SpaceId, range: Range) -> Result<Self> {
+        let verified = range.verify(space)?;
+        check_opening(&range)?;
+        Ok(Self { ranges: vec![(range, verified)] })
+    }
+
     /// Returns how many entries it has.
     #[must_use]
     pub fn entries(&self) -> u64 {
@@ -91,9 +101,7 @@ pub fn open(mind: &Mind, header: &Header, bytes: &[u8]) -> Result<Opened> {
     };
     let mut ranges = Vec::with_capacity(header.ranges.len());
     for range in pack::open(bytes, header, key.as_ref())? {
-        let verified = range.verify(&space)?;
-        check_opening(&range)?;
-        ranges.push((range, verified));
+        ranges.extend(Opened::of(&space, range)?.ranges);
     }
     Ok(Opened { ranges })
 }
@@ -176,14 +184,12 @@ impl Replica {
         Ok(outcome)
     }
 
-    /// Refuses to let a log of this device grow from outside.
+    /// Refuses to let a log grow from outside that grows here and nowhere else.
     fn check_own(&self, range: &Range) -> Result<()> {
         let mind = &self.mind;
-        if range.device != mind.identity()?.secret.device_key() {
-            return Ok(());
-        }
-        let known = mind.log(&range.log_id(&mind.space()?));
-        if known.is_some_and(|log| range.last() < log.row.next) {
+        let id = range.log_id(&mind.space()?);
+        let next = mind.log(&id).map_or(0, |log| log.row.next);
+        if !mind.grows_here(&id) || range.last() < next {
             return Ok(());
         }
         let what = "this device's own log goes on elsewhere: a restored copy";
@@ -191,7 +197,7 @@ impl Replica {
     }
 
     /// Keeps a pack that cannot be used yet, whole.
-    fn hold(&mut self, bytes: &[u8], reason: Kind) -> Result<Ingested> {
+    pub(super) fn hold(&mut self, bytes: &[u8], reason: Kind) -> Result<Ingested> {
         let id = pack::pack_id(bytes);
         self.transact(|transaction, _, _| {
             let held: i64 =
@@ -339,7 +345,11 @@ fn feed(
                 place,
                 hlc: entry.hlc,
                 digest: *digest,
-                content: Content::Bytes(bytes.clone()),
+                content: match Item::decode(bytes, &log) {
+                    Ok(item) => Content::Item(item),
+                    // Read again, and noted as what it is, in its turn.
+                    Err(_) => Content::Bytes(bytes.clone()),
+                },
                 role,
             })?,
             Body::Absent(_) => step.note_hole(place)?,

@@ -17,13 +17,23 @@ use crate::log::chain::{self, RUN_ENTRIES_MAX, Run, Salts, Sort};
 use crate::log::entry::{Body, Entry, kind};
 use crate::log::item::Place;
 use crate::record::declare::Declaration;
+use crate::record::document::{Build, Document};
 use crate::store::logs::{self, LogRow};
 use crate::store::views::View;
-use crate::team::control::Act;
+use crate::team::control::{Act, LogOpen};
 use crate::team::epoch::{self, EpochSecret};
 use crate::team::members::{ControlEntry, Members};
 
-const IDENTITY: &str = "identity";
+/// The setting that holds the [`Identity`].
+pub(super) const IDENTITY: &str = "identity";
+/// The setting that holds the last (counter, vector hash) that this device signed.
+pub const ACK_SIGNED: &str = "ack_signed";
+/// The setting that names the own data log. A former one of this device has the same key and is
+/// never appended to again: after damage nobody knows whether its end is the end.
+const OWN_LOG: &str = "own_log";
+/// The setting that says how many entries the own control log is known to have had; written when
+/// some of them were lost.
+const CONTROL_NEXT: &str = "own_control_next";
 
 /// Who this device is. Lives inside the encrypted store only.
 #[derive(Debug, Clone)]
@@ -55,7 +65,7 @@ impl Identity {
         to.into_bytes()
     }
 
-    fn decode(bytes: &[u8]) -> Result<Self> {
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self> {
         let mut from = Reader::new(bytes);
         from.tuple(5)?;
         let secret = DeviceSecret { sign: from.array_bytes()?, unbox: from.array_bytes()? };
@@ -114,6 +124,8 @@ pub struct Remembered {
 pub struct Mind {
     /// The record types.
     pub schema: &'static [&'static Declaration],
+    /// What builds the document of a merge; a test hands in one that fails.
+    pub build: Build,
     /// Their views.
     pub views: Arc<Vec<View>>,
     /// Who this device is; none before `init`.
@@ -124,6 +136,8 @@ pub struct Mind {
     pub by_id: HashMap<LogId, usize>,
     /// The own data log, once it is open.
     pub own: Option<Own>,
+    /// How many entries the own control log must have before it grows here again.
+    pub control_next: u64,
     /// Who is in the space.
     pub members: Arc<Members>,
     /// The epoch secrets that this device holds.
@@ -150,11 +164,13 @@ impl Mind {
         let identity = identity.map(|bytes| Identity::decode(&bytes)).transpose()?;
         let mut mind = Self {
             schema,
+            build: Document::new,
             views: Arc::new(schema.iter().map(|of| View::new(of)).collect()),
             identity,
             logs: Vec::new(),
             by_id: HashMap::new(),
             own: None,
+            control_next: 0,
             members: Arc::default(),
             epochs: BTreeMap::new(),
             waiting: BTreeMap::new(),
@@ -187,6 +203,51 @@ impl Mind {
         logs::set_meta(transaction, IDENTITY, &identity.encode())?;
         self.identity = Some(identity);
         Ok(())
+    }
+
+    /// Makes a log the own data log; the former one stays as it is.
+    ///
+    /// # Errors
+    /// `E-FULL`, `E-IO` and the like.
+    pub(super) fn set_own(
+        &mut self,
+        transaction: &rusqlite::Transaction<'_>,
+        index: usize,
+    ) -> Result<()> {
+        logs::set_meta(transaction, OWN_LOG, &self.logs[index].row.id.0)?;
+        self.own = Some(Own { index, hlc: Hlc::default(), run: None, unsealed: (0, 0), tail: 0 });
+        Ok(())
+    }
+
+    /// Keeps how many entries the own control log must have before it grows here again.
+    ///
+    /// # Errors
+    /// `E-FULL`, `E-IO` and the like.
+    pub(super) fn set_control_next(
+        &mut self,
+        transaction: &rusqlite::Transaction<'_>,
+        next: u64,
+    ) -> Result<()> {
+        logs::set_meta(transaction, CONTROL_NEXT, Writer::new().uint(next).as_slice())?;
+        self.control_next = next;
+        Ok(())
+    }
+
+    /// Tells whether a log grows on this phone and nowhere else: the own data log, and the own
+    /// control log unless its end was lost. A former log comes back from colleagues as any other.
+    #[must_use]
+    pub fn grows_here(&self, id: &LogId) -> bool {
+        let Some(index) = self.by_id.get(id) else {
+            return false;
+        };
+        let row = &self.logs[*index].row;
+        match row.sort {
+            Sort::Data => self.own.as_ref().is_some_and(|own| own.index == *index),
+            Sort::Control => {
+                let me = self.identity.as_ref().map(|identity| identity.secret.device_key());
+                me == Some(row.device) && row.next >= self.control_next
+            }
+        }
     }
 
     /// Returns this device's identity.
@@ -278,7 +339,7 @@ impl Mind {
         Ok(entries)
     }
 
-    fn load_epochs(&mut self, connection: &Connection) -> Result<()> {
+    pub(super) fn load_epochs(&mut self, connection: &Connection) -> Result<()> {
         let mut statement = connection.prepare_cached("SELECT id, secret FROM epoch")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
@@ -364,14 +425,14 @@ impl Mind {
 
     /// Finds the end of the own data log: its row, rolled forward over the tail.
     fn load_own(&mut self, connection: &Connection) -> Result<()> {
-        let Ok(identity) = self.identity() else {
+        if let Some(next) = logs::meta(connection, CONTROL_NEXT)? {
+            self.control_next = Reader::new(&next).uint()?;
+        }
+        let Some(id) = logs::meta(connection, OWN_LOG)? else {
             return Ok(());
         };
-        let device = identity.secret.device_key();
-        let mine = |log: &KnownLog| log.row.sort == Sort::Data && log.row.device == device;
-        let Some(index) = self.logs.iter().rposition(mine) else {
-            return Ok(());
-        };
+        let missing = || Error::new(Kind::DbPage, "the own data log is not there");
+        let index = *self.by_id.get(&LogId::from_slice(&id)?).ok_or_else(missing)?;
         let row = &mut self.logs[index].row;
         let tail = row.next;
         let mut hlc = Hlc::default();
@@ -381,12 +442,13 @@ impl Mind {
             let last = usize::try_from(tail - 1 - segment.first).unwrap_or(usize::MAX);
             hlc = segment.entries.get(last).map_or(hlc, |entry| entry.hlc);
         }
-        let sql = "SELECT at, bytes, request, record, note FROM entry WHERE at >= ? AND at < ? \
-                   ORDER BY at";
+        let sql = "SELECT at, bytes, request, record, note, whole FROM entry \
+                   WHERE at >= ? AND at < ? ORDER BY at";
         let mut statement = connection.prepare_cached(sql)?;
         let mut rows = statement.query([logs::at(row.no, 0), logs::at(row.no + 1, 0)])?;
         let mut bytes_after_seal = 0;
         while let Some(found) = rows.next()? {
+            logs::check_whole(found, 5)?;
             let (_, seq) = logs::parts(found.get(0)?);
             let bytes = found.get_ref(1)?.as_blob().unwrap_or_default();
             if let (Some(request), Some(record)) = (found.get(2)?, found.get(3)?) {
@@ -481,6 +543,30 @@ fn read_control(
         });
         Ok(())
     })
+}
+
+/// Reads what the first entry of a log says when it opens the log; none when it is not here.
+///
+/// # Errors
+/// `E-DBPAGE`.
+pub fn opening(connection: &Connection, no: i64) -> Result<Option<LogOpen>> {
+    let entry = match logs::segment_of(connection, no, 0)? {
+        Some(segment) => segment.entries.into_iter().next(),
+        None => logs::tail_entry(connection, no, 0)?,
+    };
+    Ok(entry.and_then(|entry| opening_of(&entry)))
+}
+
+/// Returns what an entry says that opens a log.
+#[must_use]
+pub fn opening_of(entry: &Entry) -> Option<LogOpen> {
+    let Some(Body::Bytes(bytes)) = entry.items.first() else {
+        return None;
+    };
+    match Act::decode(entry.kind, bytes) {
+        Ok(Act::LogOpen(open)) => Some(open),
+        _ => None,
+    }
 }
 
 /// Tells whether an entry kind belongs to a control log.

@@ -1,14 +1,16 @@
-//! One replica: the logs, the members and the views of one phone, and the three ways they grow:
-//! a local write, a pack from outside, a rebuild.
+//! One replica: the logs, the members and the views of one phone, and the ways they grow: a local
+//! write, a pack from outside, a rebuild, and what was salvaged of a damaged store.
 //!
 //! Invariant: memory follows the disk. What a transaction did not commit is not in [`Mind`]; after
 //! a failure it is read back. Must not know: sessions, commands, JSON.
 
 pub mod gather;
 pub mod ingest;
+mod merging;
 pub mod mind;
 pub mod outgoing;
 pub mod rebuild;
+pub mod salvage;
 pub mod step;
 pub mod write;
 
@@ -57,7 +59,7 @@ impl Replica {
     /// Opens the writing side of the store at `location`.
     ///
     /// # Errors
-    /// `E-DBKEY`, `E-DBPAGE`, `E-DBNEWER`, `E-IO`.
+    /// `E-DBPAGE`, `E-DBNEWER`, `E-IO`.
     pub fn open(
         location: Location,
         schema: &'static [&'static crate::record::declare::Declaration],

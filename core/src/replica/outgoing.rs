@@ -173,10 +173,16 @@ pub fn lacking(connection: &Connection, mind: &Mind, theirs: &Vector) -> Result<
         for (index, log) in mind.logs.iter().enumerate().filter(|(_, log)| log.row.sort == sort) {
             let peer = theirs.get(&log.row.id);
             let next = peer.map_or(0, |entry| entry.next);
-            cut(connection, mind, index, next, log.row.next, &mut stretches)?;
+            let limit = log.row.next;
+            cut(connection, log.row.no, index, (next, limit, limit), &mut stretches)?;
             for (first, count) in peer.map(|entry| entry.excepted.as_slice()).unwrap_or_default() {
                 let end = first.saturating_add(*count).min(log.row.next);
-                cut(connection, mind, index, *first, end, &mut stretches)?;
+                cut(connection, log.row.no, index, (*first, end, limit), &mut stretches)?;
+            }
+            // What lies beyond a gap goes too: nobody may ever fill it.
+            for (first, end) in &log.ahead {
+                let first = next.max(*first);
+                cut(connection, log.row.no, index, (first, *end, *end), &mut stretches)?;
             }
         }
     }
@@ -223,16 +229,14 @@ pub fn newest_first(
     Ok(control)
 }
 
-/// Cuts entries `first` up to before `end` into stretches that end at seals.
+/// Cuts entries `first` up to before `end` into stretches that end at seals before `limit`.
 fn cut(
     connection: &Connection,
-    mind: &Mind,
+    no: i64,
     index: usize,
-    first: u64,
-    end: u64,
+    (first, end, limit): (u64, u64, u64),
     into: &mut Vec<Stretch>,
 ) -> Result<()> {
-    let no = mind.logs[index].row.no;
     let mut first = first;
     while first < end {
         let reach = (first + ENTRIES_MAX as u64).min(end) - 1;
@@ -240,7 +244,7 @@ fn cut(
             Some(seal) => Some(seal),
             None => logs::seal_after(connection, no, reach)?,
         };
-        let Some((last, ..)) = seal.filter(|(last, ..)| *last < mind.logs[index].row.next) else {
+        let Some((last, ..)) = seal.filter(|(last, ..)| *last < limit) else {
             break;
         };
         into.push(Stretch { index, first, end: last + 1 });

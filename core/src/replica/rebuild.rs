@@ -6,18 +6,20 @@ use std::collections::HashMap;
 
 use super::Replica;
 use super::step::Step;
-use crate::error::Result;
+use crate::error::{Kind, Result};
 use crate::log::chain::Sort;
 use crate::log::entry::kind;
 use crate::store::{logs, views};
 
 const SHAPE: &str = "view_shape";
+/// The version that last made the views or found nothing to try again.
+const MADE_BY: &str = "view_made_by";
 const STEP_ENTRIES_MAX: usize = 1_024;
 
 /// What a check of the store found.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Checked {
-    /// Whether SQLite and SQLCipher found every page in order.
+    /// Whether SQLite and SQLCipher found every page in order; nothing else is checked if not.
     pub pages_ok: bool,
     /// Whether the views equal those made anew from the entries.
     pub views_ok: bool,
@@ -35,11 +37,21 @@ impl Replica {
     /// Makes the view tables when they are missing or of another shape.
     pub(super) fn prepare_views(&mut self) -> Result<()> {
         let shape = views::shape_hash(&self.mind.views);
-        if logs::meta(&self.connection, SHAPE)?.is_some_and(|found| found == shape) {
+        let version = env!("CARGO_PKG_VERSION").as_bytes();
+        let is = |key, wanted: &[u8]| -> Result<bool> {
+            Ok(logs::meta(&self.connection, key)?.is_some_and(|found| found == wanted))
+        };
+        let (is_shaped, is_made_by_this) = (is(SHAPE, &shape)?, is(MADE_BY, version)?);
+        if is_shaped && is_made_by_this {
             return Ok(());
         }
-        self.rebuild(&mut |_, _| {})?;
-        self.transact(|transaction, _, _| logs::set_meta(transaction, SHAPE, &shape))
+        // What another version could not merge, this one may.
+        let sql = "SELECT EXISTS (SELECT 1 FROM damaged WHERE code = ?)";
+        let code = Kind::Change.code();
+        if !is_shaped || self.connection.query_row(sql, [code], |row| row.get(0))? {
+            self.rebuild(&mut |_, _| {})?;
+        }
+        self.transact(|transaction, _, _| logs::set_meta(transaction, MADE_BY, version))
     }
 
     /// Drops every view and makes it anew from the entries; `progress` gets (done, all) entries.
@@ -112,19 +124,21 @@ impl Replica {
         Ok(order)
     }
 
-    /// Checks every page, then rebuilds the views and compares them with what was there.
+    /// Checks every page; when all are in order, rebuilds the views and compares them with what
+    /// was there. Where a page is bad nothing is rebuilt: what can still be shown stays.
     ///
     /// # Errors
     /// Of the store.
     pub fn doctor(&mut self, progress: &mut dyn FnMut(u64, u64)) -> Result<Checked> {
-        self.seal()?;
-        // `cipher_integrity_check` reads the main file only: the WAL goes there first.
+        match self.check_pages() {
+            Ok(true) => {}
+            Err(error) if error.kind != Kind::DbPage => return Err(error),
+            _ => {
+                self.doubt(Kind::DbPage);
+                return Ok(Checked::default());
+            }
+        }
         let connection = &self.connection;
-        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
-        let quick: String = connection.query_row("PRAGMA quick_check", [], |row| row.get(0))?;
-        let mut cipher = connection.prepare("PRAGMA cipher_integrity_check")?;
-        let pages_ok = quick == "ok" && cipher.query([])?.next()?.is_none();
-        drop(cipher);
         let before = views::hash_all(connection, &self.mind.views)?;
         let entries = self.rebuild(progress)?;
         let after = views::hash_all(&self.connection, &self.mind.views)?;
@@ -133,12 +147,41 @@ impl Replica {
             Ok(self.connection.query_row(&sql, [], |row| row.get::<_, i64>(0))?.cast_unsigned())
         };
         Ok(Checked {
-            pages_ok,
+            pages_ok: true,
             views_ok: before == after,
             entries,
             damaged: count("damaged")?,
             pending: count("pending")?,
             held: count("held")?,
         })
+    }
+
+    fn check_pages(&mut self) -> Result<bool> {
+        // `cipher_integrity_check` reads the main file only: the WAL goes there first.
+        let written = self.write_out();
+        if let Err(error) = &written {
+            // A connection that met a bad page may say anything from then on.
+            self.doubt(error.kind);
+            self.refresh()?;
+        }
+        let connection = &self.connection;
+        let quick: String = connection.query_row("PRAGMA quick_check", [], |row| row.get(0))?;
+        let mut cipher = connection.prepare("PRAGMA cipher_integrity_check")?;
+        let are_sound = quick == "ok" && cipher.query([])?.next()?.is_none();
+        drop(cipher);
+        if are_sound {
+            written?;
+        }
+        Ok(are_sound)
+    }
+
+    /// Signs the end of the own log and moves the write-ahead log into the main file.
+    ///
+    /// # Errors
+    /// Of the store.
+    pub fn write_out(&mut self) -> Result<()> {
+        self.seal()?;
+        let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
+        Ok(self.connection.query_row(sql, [], |_| Ok(()))?)
     }
 }

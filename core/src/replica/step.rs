@@ -5,24 +5,26 @@
 //! that cannot be read are damaged and stop only themselves. Must not know: packs, sessions.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as BTreeEntry;
 use std::sync::Arc;
 
 use rusqlite::{Transaction, params};
 
 use super::Changed;
-use super::gather::{Cache, Gathered, gather, incoming, target};
+use super::gather::{Cache, incoming, target};
+use super::merging::{head, merge_into};
 use super::mind::Mind;
 use crate::clock::Hlc;
 use crate::error::{Error, Kind, Result};
 use crate::ids::{Digest, LogId, RecordId};
 use crate::log::chain::Sort;
 use crate::log::item::{Dep, Item, Place};
+use crate::record::bounds::ITEMS_MAX;
 use crate::record::declare::{Merge, Role};
-use crate::record::document::merge;
-use crate::record::graph::{GraphItem, ITEMS_MAX};
+use crate::record::graph::GraphItem;
 use crate::record::state::{State, check_op};
 use crate::store::logs;
-use crate::store::views::{FLAG_ASIDE, FLAG_CLOCK, FLAG_DAMAGED, Head, Stored, View};
+use crate::store::views::{FLAG_ASIDE, FLAG_CLOCK, Head, RowWriter, Stored, View};
 
 /// An item on its way into the views.
 #[derive(Debug, Clone)]
@@ -44,15 +46,17 @@ pub struct Incoming {
 pub enum Content {
     /// Bytes from outside.
     Bytes(Vec<u8>),
-    /// An item of our own, or one that was read before.
+    /// An item that was read before.
     Item(Item),
+    /// An item of our own, and the record that it writes to.
+    Own(Item, RecordId),
 }
 
 /// A record as this step leaves it.
-struct Touched {
-    record: Stored,
+pub(super) struct Touched {
+    pub(super) record: Stored,
     before: Option<State>,
-    extra: Vec<GraphItem>,
+    pub(super) extra: Vec<GraphItem>,
 }
 
 /// One step; see the module.
@@ -60,7 +64,8 @@ pub struct Step<'a> {
     transaction: &'a Transaction<'a>,
     mind: &'a mut Mind,
     /// By the number of the view and the record: an id alone may be claimed by two record types.
-    touched: BTreeMap<(usize, RecordId), Touched>,
+    touched: BTreeMap<(usize, RecordId), Box<Touched>>,
+    gaps: Gaps,
     cache: Cache,
 }
 
@@ -68,7 +73,8 @@ impl<'a> Step<'a> {
     /// Starts a step inside a transaction.
     #[must_use]
     pub fn new(transaction: &'a Transaction<'a>, mind: &'a mut Mind) -> Self {
-        Self { transaction, mind, touched: BTreeMap::new(), cache: Cache::default() }
+        let (touched, gaps) = (BTreeMap::new(), Gaps::default());
+        Self { transaction, mind, touched, gaps, cache: Cache::default() }
     }
 
     /// Takes one item in, and then those that waited for it.
@@ -129,14 +135,18 @@ impl<'a> Step<'a> {
 
     fn take(&mut self, incoming: Incoming) -> Result<()> {
         let place = incoming.place;
-        let mut item = match incoming.content {
-            Content::Bytes(bytes) => Item::decode(&bytes, &place.log)?,
-            Content::Item(item) => item,
+        let (mut item, known) = match incoming.content {
+            Content::Bytes(bytes) => (Item::decode(&bytes, &place.log)?, None),
+            Content::Item(item) => (item, None),
+            Content::Own(item, record) => (item, Some(record)),
         };
         let Some(view) = self.mind.view(item.kind) else {
             return Ok(());
         };
-        let id = target(self.mind, &item, place, incoming.hlc)?;
+        let id = match known {
+            Some(record) => record,
+            None => target(self.mind, &item, place, incoming.hlc)?,
+        };
         if let Err(error) = check_item(&self.mind.views[view], &item, incoming.role) {
             // It counts as an empty item, so that what was written after it goes on.
             self.note_damaged(place, &error)?;
@@ -145,16 +155,22 @@ impl<'a> Step<'a> {
         if let Some(missing) = item.deps.iter().find(|dep| !self.has(&dep.place)) {
             return self.note_pending(missing.place, place);
         }
-        if !self.touched.contains_key(&(view, id)) {
-            let touched = self.load(view, id, place, incoming.hlc)?;
-            self.touched.insert((view, id), touched);
-        }
-        let Some(touched) = self.touched.get_mut(&(view, id)) else {
-            return Ok(());
+        let touched = match self.touched.entry((view, id)) {
+            BTreeEntry::Occupied(touched) => touched.into_mut(),
+            BTreeEntry::Vacant(slot) => {
+                let created = item.deps.is_empty().then_some(&mut self.gaps);
+                let views = (view, &self.mind.views[view]);
+                let touched = load(self.transaction, views, id, created, place, incoming.hlc)?;
+                slot.insert(Box::new(touched))
+            }
         };
         let record = &mut touched.record;
         let is_full = record.items >= ITEMS_MAX as u64 || record.flags & FLAG_ASIDE != 0;
-        if is_full || !touched.extra.is_empty() || !follows(&item.deps, &record.heads) {
+        if is_full
+            || !touched.extra.is_empty()
+            || !follows(&item.deps, &record.heads)
+            || !record.size.take(&item.ops)
+        {
             touched.extra.push(GraphItem {
                 place,
                 hlc: incoming.hlc,
@@ -164,7 +180,7 @@ impl<'a> Step<'a> {
             });
             return Ok(());
         }
-        record.state.fold(self.mind.views[view].of, &item.ops, place, incoming.hlc)?;
+        record.state.fold(self.mind.views[view].of, item.ops, place, incoming.hlc)?;
         record.heads = vec![head(place, &incoming.digest)];
         record.items += 1;
         Ok(())
@@ -210,20 +226,6 @@ impl<'a> Step<'a> {
             .execute(params![at, place.index])?;
         self.mind.holes.insert((at, place.index));
         Ok(())
-    }
-
-    fn load(&self, view: usize, id: RecordId, place: Place, hlc: Hlc) -> Result<Touched> {
-        // Also for a creation: a liar may have written to its id before it came.
-        let found = self.mind.views[view].load(self.transaction, &id)?;
-        let before = found.as_ref().map(|record| record.state.clone());
-        let record = found.unwrap_or_else(|| Stored {
-            id,
-            log: place.log,
-            saved: hlc,
-            flags: if hlc.is_implausible() { FLAG_CLOCK } else { 0 },
-            ..Stored::default()
-        });
-        Ok(Touched { record, before, extra: Vec::new() })
     }
 
     fn has(&self, place: &Place) -> bool {
@@ -285,8 +287,10 @@ impl<'a> Step<'a> {
     /// # Errors
     /// Of the store.
     pub fn finish(self) -> Result<Vec<Changed>> {
-        let Self { transaction, mind, touched, mut cache } = self;
+        let Self { transaction, mind, touched, mut cache, .. } = self;
         let views = Arc::clone(&mind.views);
+        let mut writers: Vec<RowWriter<'_>> =
+            views.iter().map(|view| view.writer(transaction)).collect();
         let mut changed = Vec::with_capacity(touched.len());
         for ((number, id), mut touched) in touched {
             let view = &views[number];
@@ -297,14 +301,73 @@ impl<'a> Step<'a> {
                 continue;
             }
             let local_no = |log: &LogId| mind.local_no(log);
-            view.write(transaction, &local_no, &mut touched.record, touched.before.as_ref())?;
+            writers[number].write(&local_no, &mut touched.record, touched.before.as_ref())?;
             changed.push(Changed { kind: view.of.name.to_owned(), record: id });
         }
         Ok(changed)
     }
 }
 
-fn note_damaged(
+/// Stretches of ids without a record, one per view: (after this one, before that one or the end).
+///
+/// A creation has to look, because a liar may have written to its id before it came; but records
+/// that are made one after the other have ids side by side, so one look is good for many. Only
+/// the end of a step writes to the views, so what was free stays free.
+#[derive(Default)]
+struct Gaps(BTreeMap<usize, (RecordId, Option<RecordId>)>);
+
+impl Gaps {
+    fn is_free(
+        &mut self,
+        transaction: &Transaction<'_>,
+        (number, view): (usize, &View),
+        id: RecordId,
+    ) -> Result<bool> {
+        if let Some((after, before)) = self.0.get(&number)
+            && *after <= id
+            && before.is_none_or(|before| id < before)
+        {
+            return Ok(true);
+        }
+        let next = view.next_id(transaction, &id)?;
+        if next == Some(id) {
+            return Ok(false);
+        }
+        self.0.insert(number, (id, next));
+        Ok(true)
+    }
+}
+
+/// Reads the record that an item writes to, or starts it; `created` when the item creates it.
+fn load(
+    transaction: &Transaction<'_>,
+    view: (usize, &View),
+    id: RecordId,
+    created: Option<&mut Gaps>,
+    place: Place,
+    hlc: Hlc,
+) -> Result<Touched> {
+    let is_free = match created {
+        Some(gaps) => gaps.is_free(transaction, view, id)?,
+        None => false,
+    };
+    let found = if is_free { None } else { view.1.load(transaction, &id)? };
+    let before = found.as_ref().map(|record| record.state.clone());
+    let record = found.unwrap_or_else(|| Stored {
+        id,
+        log: place.log,
+        saved: hlc,
+        flags: if hlc.is_implausible() { FLAG_CLOCK } else { 0 },
+        ..Stored::default()
+    });
+    Ok(Touched { record, before, extra: Vec::new() })
+}
+
+/// Notes that an item cannot be read, and why.
+///
+/// # Errors
+/// Of the store.
+pub(super) fn note_damaged(
     transaction: &Transaction<'_>,
     mind: &Mind,
     place: Place,
@@ -315,88 +378,6 @@ fn note_damaged(
         .prepare_cached("INSERT OR REPLACE INTO damaged VALUES (?, ?, ?)")?
         .execute(params![at, place.index, error.code()])?;
     Ok(())
-}
-
-fn merge_into(
-    transaction: &Transaction<'_>,
-    mind: &Mind,
-    view: &View,
-    touched: &mut Touched,
-    cache: &mut Cache,
-) -> Result<()> {
-    let extra = std::mem::take(&mut touched.extra);
-    let record = &mut touched.record;
-    let Gathered { items, strangers } = gather(transaction, mind, view, record, extra, cache)?;
-    for place in strangers {
-        let error = Error::new(Kind::Format, "a change that does not build on its record");
-        note_damaged(transaction, mind, place, &error)?;
-    }
-    if items.is_empty() {
-        return Ok(());
-    }
-    record.items = items.len() as u64;
-    if let Some((hlc, log)) = first_of(&items) {
-        record.saved = hlc;
-        record.log = log;
-    }
-    match merge(view.of, items) {
-        Ok(merged) => {
-            record.state = merged.state;
-            record.heads = merged.heads.iter().map(|(place, d)| head(*place, d)).collect();
-            put_aside(transaction, mind, view, record, &merged.flagged)?;
-            record.flags &= !(FLAG_DAMAGED | FLAG_CLOCK);
-            if record.saved.is_implausible() {
-                record.flags |= FLAG_CLOCK;
-            }
-            if !merged.damaged.is_empty() || !merged.flagged.is_empty() {
-                record.flags |= FLAG_DAMAGED;
-            }
-        }
-        // The entries are kept; the row stays as it was and a rebuild tries again.
-        Err(_) => record.flags |= FLAG_DAMAGED,
-    }
-    Ok(())
-}
-
-/// Remembers the items over the bounds, which no head leads to.
-fn put_aside(
-    transaction: &Transaction<'_>,
-    mind: &Mind,
-    view: &View,
-    record: &mut Stored,
-    places: &[Place],
-) -> Result<()> {
-    if places.is_empty() && record.flags & FLAG_ASIDE == 0 {
-        return Ok(());
-    }
-    let kind = view.of.kind.cast_signed();
-    transaction
-        .prepare_cached("DELETE FROM aside WHERE kind = ? AND record = ?")?
-        .execute(params![kind, record.id])?;
-    record.flags &= !FLAG_ASIDE;
-    for place in places {
-        record.flags |= FLAG_ASIDE;
-        let at = logs::at(mind.local_no(&place.log), place.seq);
-        transaction.prepare_cached("INSERT INTO aside VALUES (?, ?, ?, ?)")?.execute(params![
-            kind,
-            record.id,
-            at,
-            place.index
-        ])?;
-    }
-    Ok(())
-}
-
-/// The creation that gives a record its time: the earliest root, by clock and then log.
-fn first_of(items: &[GraphItem]) -> Option<(Hlc, LogId)> {
-    let roots = items.iter().filter(|item| item.deps.is_empty());
-    roots.map(|item| (item.hlc, item.place.log)).min()
-}
-
-fn head(place: Place, digest: &Digest) -> Head {
-    let mut check = [0; 4];
-    check.copy_from_slice(&digest.0[..4]);
-    Head { place, check }
 }
 
 /// Tells whether an item was written on exactly these heads.

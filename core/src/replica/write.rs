@@ -6,7 +6,7 @@
 use rusqlite::{Transaction, params};
 
 use super::gather::target;
-use super::mind::{Identity, Mind, Own, Remembered};
+use super::mind::{Identity, KnownLog, Mind, Remembered};
 use super::step::{Content, Incoming, Step};
 use super::{Changed, Replica};
 use crate::clock::{Env, Hlc};
@@ -130,7 +130,8 @@ impl Replica {
     /// Makes another device a member, and gives it the epoch key.
     ///
     /// # Errors
-    /// `E-ROLE` when this device may not; `E-KEY` for bad keys; of the store.
+    /// `E-ROLE` when this device may not; `E-KEY` for bad keys; `E-GAP` while the own control log
+    /// lacks entries after damage; of the store.
     pub fn grant(&mut self, of: &GrantOf) -> Result<()> {
         let (device, box_key) = (of.device, of.box_key);
         crate::crypto::check_device_key(&device)?;
@@ -183,7 +184,7 @@ impl Replica {
             let appended = append(transaction, mind, env, &items)?;
             let no = own_row(mind)?.no;
             let mut step = Step::new(transaction, mind);
-            let records = feed(&mut step, &items, &appended)?;
+            let records = feed(&mut step, items, &appended)?;
             let seq = appended.chained.seq;
             let sql = "INSERT INTO entry (at, bytes, request, record, note) \
                        VALUES (?, ?, ?, ?, ?)";
@@ -269,19 +270,17 @@ impl Replica {
                     continue;
                 }
                 let appended = append(transaction, step.mind_mut(), env, &items)?;
-                let mind = step.mind_mut();
-                let chained = appended.chained.clone();
-                seal_if_due(transaction, mind)?;
-                let records = feed(&mut step, &items, &appended)?;
+                seal_if_due(transaction, step.mind_mut())?;
+                let records = feed(&mut step, items, &appended)?;
                 outcomes.push(Some(Written {
-                    seq: chained.seq,
+                    seq: appended.chained.seq,
                     hlc: appended.hlc,
                     clock_suspect: appended.clock_suspect,
                     records,
                     changed: Vec::new(),
                     note: 0,
                 }));
-                entries.push(chained);
+                entries.push(appended.chained);
             }
             // The entries are there before the step ends: a merge in it reads them back.
             let row = own_row(step.mind())?.clone();
@@ -324,14 +323,20 @@ fn own_row(mind: &Mind) -> Result<&LogRow> {
 }
 
 fn control_log(mind: &Mind, device: &DeviceKey) -> Result<usize> {
-    mind.logs
+    let index = mind
+        .logs
         .iter()
         .position(|log| log.row.sort == Sort::Control && log.row.device == *device)
-        .ok_or_else(|| Error::new(Kind::NotReady, "this device has no control log"))
+        .ok_or_else(|| Error::new(Kind::NotReady, "this device has no control log"))?;
+    if !mind.grows_here(&mind.logs[index].row.id) {
+        let what = "the own control log lacks entries since its storage was damaged";
+        return Err(Error::new(Kind::Gap, what));
+    }
+    Ok(index)
 }
 
 /// Opens the own data log when it is not open yet.
-fn ready(transaction: &Transaction<'_>, mind: &mut Mind, env: &mut Env) -> Result<()> {
+pub(super) fn ready(transaction: &Transaction<'_>, mind: &mut Mind, env: &mut Env) -> Result<()> {
     let device = mind.identity()?.secret.device_key();
     mind.space()?;
     mind.members.check_writer(&device)?;
@@ -352,14 +357,20 @@ fn open_log(
     let nonce = env.random();
     let mut row = LogRow::empty(&space, device, sort, nonce);
     logs::insert(transaction, &mut row)?;
+    let id = row.id;
     let index = mind.add_log(row);
     let grant = mind.members.devices.get(&device).map(|member| member.grant);
-    let open = Act::LogOpen(LogOpen { device, sort, nonce, grant, predecessor: None });
+    let former = |log: &&KnownLog| {
+        log.row.sort == sort && log.row.device == device && log.row.id != id && log.row.next > 0
+    };
+    let former = mind.logs.iter().rfind(former).map(|log| &log.row);
+    let predecessor = former.map(|row| (row.id, row.next - 1, row.link));
+    let open = Act::LogOpen(LogOpen { device, sort, nonce, grant, predecessor });
     if sort == Sort::Control {
         act(transaction, mind, env, index, &open)?;
         return Ok(index);
     }
-    mind.own = Some(Own { index, hlc: Hlc::default(), run: None, unsealed: (0, 0), tail: 0 });
+    mind.set_own(transaction, index)?;
     let appended = link(transaction, mind, env, open.entry_kind(), vec![open.encode()])?;
     let no = mind.logs[index].row.no;
     let sql = "INSERT INTO entry (at, bytes, request, record) VALUES (?, ?, NULL, NULL)";
@@ -426,7 +437,7 @@ fn link(
     number: u64,
     bodies: Vec<Vec<u8>>,
 ) -> Result<Appended> {
-    let heads = mind.members.heads.clone();
+    let heads = &mind.members.heads;
     let Some(own) = &mut mind.own else {
         return Err(Error::new(Kind::NotReady, "the data log is not open"));
     };
@@ -447,12 +458,12 @@ fn link(
     let entry = Entry {
         kind: number,
         hlc,
-        control_heads: (heads != row.heads).then(|| heads.clone()),
+        control_heads: (*heads != row.heads).then(|| heads.clone()),
         items: bodies.into_iter().map(Body::Bytes).collect(),
     };
-    let digest = crate::log::entry::entry_digest(number, hlc, &heads, &digests);
+    let digest = crate::log::entry::entry_digest(number, hlc, heads, &digests);
     let bytes = entry.encode();
-    let (before, heads_before) = (row.link, std::mem::replace(&mut row.heads, heads));
+    let (before, heads_before) = (row.link, std::mem::replace(&mut row.heads, heads.clone()));
     row.link = chain::next_link(&before, seq, &digest);
     row.next = seq + 1;
     own.hlc = hlc;
@@ -463,16 +474,15 @@ fn link(
 }
 
 /// Hands the items of an own entry to a step; returns the records that they wrote to.
-fn feed(step: &mut Step<'_>, items: &[Item], appended: &Appended) -> Result<Vec<RecordId>> {
+fn feed(step: &mut Step<'_>, items: Vec<Item>, appended: &Appended) -> Result<Vec<RecordId>> {
     let log = own_row(step.mind())?.id;
     let mut records = Vec::with_capacity(items.len());
-    for (index, item) in (0_u32..).zip(items) {
+    for ((index, item), digest) in (0_u32..).zip(items).zip(&appended.digests) {
         let place = Place { log, seq: appended.chained.seq, index };
-        let Some(digest) = appended.digests.get(records.len()) else {
-            break;
-        };
-        let (hlc, content) = (appended.hlc, Content::Item(item.clone()));
-        records.push(target(step.mind(), item, place, hlc)?);
+        let hlc = appended.hlc;
+        let record = target(step.mind(), &item, place, hlc)?;
+        records.push(record);
+        let content = Content::Own(item, record);
         step.absorb(Incoming { place, hlc, digest: *digest, content, role: None })?;
     }
     step.close_entry(log, appended.chained.seq)?;

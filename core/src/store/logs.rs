@@ -6,7 +6,8 @@
 
 use std::cell::RefCell;
 
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use crate::codec::{Reader, Writer};
 use crate::crypto::SIGNATURE_LEN;
@@ -79,19 +80,28 @@ pub fn all(connection: &Connection) -> Result<Vec<LogRow>> {
     let mut rows = statement.query([])?;
     let mut logs = Vec::new();
     while let Some(row) = rows.next()? {
-        let damaged = || Error::new(Kind::DbPage, "a log row is damaged");
-        logs.push(LogRow {
-            no: row.get(0)?,
-            id: row.get(1)?,
-            device: row.get(2)?,
-            nonce: row.get(3)?,
-            sort: Sort::from_number(row.get::<_, i64>(4)?.cast_unsigned()).ok_or_else(damaged)?,
-            next: row.get::<_, i64>(5)?.cast_unsigned(),
-            link: row.get(6)?,
-            heads: read_heads(&mut Reader::new(row.get_ref(7)?.as_blob().unwrap_or_default()))?,
-        });
+        logs.push(read_log(row)?);
     }
     Ok(logs)
+}
+
+/// Reads a row of `log` that begins with the columns no, id, device, nonce, sort, next, link and
+/// heads.
+///
+/// # Errors
+/// `E-DBPAGE` and the like.
+pub fn read_log(row: &Row<'_>) -> Result<LogRow> {
+    let damaged = || Error::new(Kind::DbPage, "a log row is damaged");
+    Ok(LogRow {
+        no: row.get(0)?,
+        id: row.get(1)?,
+        device: row.get(2)?,
+        nonce: row.get(3)?,
+        sort: Sort::from_number(row.get::<_, i64>(4)?.cast_unsigned()).ok_or_else(damaged)?,
+        next: row.get::<_, i64>(5)?.cast_unsigned(),
+        link: row.get(6)?,
+        heads: read_heads(&mut Reader::new(row.get_ref(7)?.as_blob().unwrap_or_default()))?,
+    })
 }
 
 /// Inserts a log and gives it its local number.
@@ -203,7 +213,11 @@ pub struct Segment {
     pub entries: Vec<Entry>,
 }
 
-fn decode_segment(at: i64, link: Link, heads: &[u8], body: &[u8]) -> Result<Segment> {
+/// Decodes a row of `segment`.
+///
+/// # Errors
+/// `E-DBPAGE` when its checksum or an entry in it is wrong.
+pub fn decode_segment(at: i64, link: Link, heads: &[u8], body: &[u8]) -> Result<Segment> {
     let (_, first) = parts(at);
     let damaged = |_| Error::new(Kind::DbPage, format!("the segment at entry {first} is damaged"));
     let capacity = SEGMENT_BYTES_MAX + crate::log::entry::ENTRY_BYTES_MAX;
@@ -266,9 +280,29 @@ pub fn before_segment(
 /// # Errors
 /// `E-DBPAGE`.
 pub fn tail_entry(connection: &Connection, no: i64, seq: u64) -> Result<Option<Entry>> {
-    let mut statement = connection.prepare_cached("SELECT bytes FROM entry WHERE at = ?")?;
-    let bytes: Option<Vec<u8>> = statement.query_row([at(no, seq)], |row| row.get(0)).optional()?;
-    bytes.map(|bytes| Entry::decode(&bytes)).transpose()
+    let sql = "SELECT bytes, whole FROM entry WHERE at = ?";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([at(no, seq)])?;
+    let Some(row) = rows.next()? else {
+        return Ok(None);
+    };
+    check_whole(row, 1)?;
+    Entry::decode(row.get_ref(0)?.as_blob().unwrap_or_default()).map(Some)
+}
+
+/// What the last column of a row that may be long says.
+pub const WHOLE: i64 = 90;
+
+/// Checks the last column of a row: SQLCipher hands out zeros and no error for a wiped page at the
+/// end of a long row, so that what stands before it cannot be believed then.
+///
+/// # Errors
+/// `E-DBPAGE`.
+pub fn check_whole(row: &Row<'_>, column: usize) -> Result<()> {
+    match row.get_ref(column)? {
+        ValueRef::Integer(WHOLE) => Ok(()),
+        _ => Err(Error::new(Kind::DbPage, "the end of a row was wiped")),
+    }
 }
 
 /// Calls `each` with (seq, entry) for all entries of a log from `first` up to before `end`.
@@ -444,7 +478,11 @@ pub fn runs(connection: &Connection, no: i64, first: u64, end: u64) -> Result<Ve
     Ok(runs)
 }
 
-fn read_salts(bytes: &[u8]) -> Result<Salts> {
+/// Decodes the salts of a row of `run`.
+///
+/// # Errors
+/// `E-FORMAT` and the like.
+pub fn read_salts(bytes: &[u8]) -> Result<Salts> {
     let mut from = Reader::new(bytes);
     if from.is_bytes() {
         return Ok(Salts::Seed(from.array_bytes()?));

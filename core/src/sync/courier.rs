@@ -71,7 +71,7 @@ impl Replica {
     /// # Errors
     /// As [`Replica::grant_bundle`].
     pub fn admission_bundle(&mut self, of: &GrantOf, with_history: bool) -> Result<Vec<u8>> {
-        if self.mind.members.member(&of.device).is_err() {
+        if !is_member(&self.mind.members, &of.device)? {
             self.grant(of)?;
         }
         let sorts: &[Sort] =
@@ -166,7 +166,8 @@ impl Replica {
     /// Joins the team of a bundle if it has granted this device.
     fn join(&mut self, parsed: &Parsed<'_>) -> Result<()> {
         let device = self.mind.identity()?.secret.device_key();
-        let entries = extend_control(&parsed.space, Vec::new(), parsed.packs.iter().copied())?;
+        let packs = parsed.packs.iter().copied();
+        let entries = extend_control(&parsed.space, Vec::new(), packs, TEAM_BYTES_MAX)?;
         let members = Members::of(&parsed.space, &entries);
         if members.founder.is_none() {
             return Err(Error::new(Kind::NotMember, "a bundle without its founding"));
@@ -179,22 +180,36 @@ impl Replica {
     }
 }
 
-/// The most content of open packs that is judged at once.
-const JUDGED_BYTES_MAX: usize = 8 << 20;
+/// Tells whether a device is a member; one that is known not to be one for another reason than that
+/// nobody has granted it is not to be granted in passing.
+///
+/// # Errors
+/// That other reason.
+pub(super) fn is_member(members: &Members, device: &DeviceKey) -> Result<bool> {
+    match members.member(device) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind == Kind::NotMember => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// The most content of team lists that a newcomer judges at once: years of a large team.
+pub(super) const TEAM_BYTES_MAX: usize = 64 << 20;
 
 /// Adds to `known`, the control entries that are here already, those that follow them without a
 /// gap in `packs`; touches no store. Packs that do not verify, ranges that do not follow and other
 /// histories of a known log are left out.
 ///
 /// # Errors
-/// `E-SIZE` for more than is judged at once.
+/// `E-SIZE` for more than `bytes_max` of content.
 pub(super) fn extend_control<'a>(
     space: &SpaceId,
     mut known: Vec<ControlEntry>,
     packs: impl Iterator<Item = &'a [u8]>,
+    bytes_max: usize,
 ) -> Result<Vec<ControlEntry>> {
     let mut logs: BTreeMap<LogId, Vec<(Range, Vec<Verified>)>> = BTreeMap::new();
-    let mut left = JUDGED_BYTES_MAX;
+    let mut left = bytes_max;
     for bytes in packs {
         for (range, verified) in open_control(space, bytes).unwrap_or_default() {
             let over = || Error::new(Kind::Size, "too many control entries at once");

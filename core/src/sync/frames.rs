@@ -77,6 +77,11 @@ impl Gathering {
             Some(known) if known == set && self.parts.len() == usize::from(frame.count) => {}
             Some(_) => return Err(Error::new(Kind::Qr, "a frame of another set")),
         }
+        let others = (0_u16..).zip(&self.parts).filter(|(number, _)| *number != frame.number);
+        let bytes: usize = others.filter_map(|(_, part)| part.as_ref()).map(Vec::len).sum();
+        if (bytes + frame.part.len()) as u64 > u64::from(frame.len) {
+            return Err(Error::new(Kind::Size, "frames of more than they say"));
+        }
         if let Some(part) = self.parts.get_mut(usize::from(frame.number)) {
             *part = Some(frame.part.to_vec());
         }

@@ -125,7 +125,7 @@ impl Rows {
                 let op = Op::Add(18, value.to_value());
                 fold(&mut self.seq, Incident::DECLARATION, &mut stored, &[op], step.saved);
             }
-            self.incidents.write(&transaction, &|_| 1, &mut stored, None).expect("written");
+            self.incidents.writer(&transaction).write(&|_| 1, &mut stored, None).expect("written");
         }
         transaction.commit().expect("committed");
     }
@@ -137,7 +137,7 @@ impl Rows {
             vec![Op::Set(16, Value::Text(name.to_owned())), Op::Set(17, Value::Int(kind))];
         ops.extend(parent.map(|parent| Op::Set(18, parent.to_value())));
         fold(&mut self.seq, DormPlace::DECLARATION, &mut stored, &ops, Hlc::from_ms(1_000));
-        self.places.write(&transaction, &|_| 1, &mut stored, None).expect("written");
+        self.places.writer(&transaction).write(&|_| 1, &mut stored, None).expect("written");
         transaction.commit().expect("committed");
         stored.id
     }
@@ -189,5 +189,5 @@ fn first(case: &Case) -> Vec<Op> {
 fn fold(seq: &mut u64, of: &Declaration, stored: &mut Stored, ops: &[Op], hlc: Hlc) {
     let place = Place { log: LOG, seq: *seq, index: 0 };
     *seq += 1;
-    stored.state.fold(of, ops, place, hlc).expect("folded");
+    stored.state.fold(of, ops.iter().cloned(), place, hlc).expect("folded");
 }

@@ -13,14 +13,17 @@ use toy::{Act, LIFE, Team, acts, item, op, ops, step, toy};
 use tuquan_core::codec::Value;
 use tuquan_core::error::Kind;
 use tuquan_core::log::item::{Op, Place};
+use tuquan_core::record::bounds::{
+    BRANCHES_MAX, ITEMS_MAX, OPS_BYTES_MAX, Size, TEXT_INSERTED_MAX,
+};
 use tuquan_core::record::document::{Document, Merged, merge};
-use tuquan_core::record::graph::{BRANCHES_MAX, Graph, GraphItem, ITEMS_MAX};
+use tuquan_core::record::graph::{Graph, GraphItem};
 use tuquan_core::record::state::State;
 
 /// Folds an item; one that does not fit has no effect.
 fn fold(state: &mut State, item: &GraphItem) {
     let mut next = state.clone();
-    if next.fold(toy(), &item.ops, item.place, item.hlc).is_ok() {
+    if next.fold(toy(), item.ops.iter().cloned(), item.place, item.hlc).is_ok() {
         *state = next;
     }
 }
@@ -38,6 +41,45 @@ fn merged(items: &[GraphItem]) -> Merged {
 
 fn keys() -> impl Strategy<Value = Vec<u64>> {
     prop::collection::vec(any::<u64>(), 41)
+}
+
+/// Folds a line of items as a phone does: what is over a bound and all behind it is left out.
+fn fold_within(items: &[GraphItem]) -> (State, Size) {
+    let (mut state, mut size) = (State::default(), Size::default());
+    for (nth, item) in items.iter().enumerate() {
+        if nth >= ITEMS_MAX || !size.take(&item.ops) {
+            break;
+        }
+        fold(&mut state, item);
+    }
+    (state, size)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    #[test]
+    fn a_line_that_grows_over_a_bound_folds_to_what_the_merge_says(
+        long in 30_000..60_000_usize,
+        of_text in any::<bool>(),
+        keys in keys(),
+    ) {
+        let bound = if of_text { TEXT_INSERTED_MAX } else { OPS_BYTES_MAX };
+        let mut line = cost::chain(0, bound / long + 3, None);
+        line[0].ops.push(Op::Text(23));
+        for item in &mut line[1..] {
+            let text = "x".repeat(long);
+            item.ops.push(match of_text {
+                true => Op::Splice(23, 0, long as u64 / 2, text),
+                false => Op::Set(99, Value::Text(text)),
+            });
+        }
+        let (state, size) = fold_within(&line);
+        let merged = merged(&shuffled(&line, &keys));
+        prop_assert!(merged.flagged.len() >= 2);
+        prop_assert_eq!(merged.state, state);
+        prop_assert_eq!(merged.size, size);
+    }
 }
 
 proptest! {

@@ -71,7 +71,8 @@ fn who_was_never_granted_is_refused_and_nothing_is_stored() {
         let before = (control(&early), early.hash());
         // What it could say at most: all that the team has, but no grant for itself.
         let packs: Vec<Vec<u8>> = {
-            let (mut one, mut two) = (stranger(426, space), team(420).1);
+            // From who joined last: more than is known here.
+            let (mut one, mut two) = (stranger(426, space), team(420).2);
             let pumped = pump(&mut two, &mut one, Options::default(), usize::MAX);
             pumped.of_type(INTRODUCTION).into_iter().cloned().collect()
         };
@@ -118,6 +119,20 @@ fn an_altered_introduction_stores_nothing_and_the_next_one_goes_through() {
     assert!(accepted < len / 20, "{accepted} of {len}");
     sync(&mut late, &mut early);
     assert_eq!(early.hash(), late.hash());
+}
+
+#[test]
+fn a_hello_that_its_device_did_not_sign_brings_no_introduction_with_it() {
+    let (_, mut early, mut late) = team(435);
+    let before = (control(&early), early.hash());
+    let pumped = pump_with(&mut late, &mut early, Options::default(), 3, |number, frame| {
+        if number == 0 {
+            *frame.last_mut().expect("a signature") ^= 1;
+        }
+    });
+    assert_eq!(pumped.of_type(INTRODUCTION).len(), 1);
+    assert_eq!(failed(&pumped.events.1), Kind::Signature);
+    assert_eq!((control(&early), early.hash()), before);
 }
 
 #[test]

@@ -5,6 +5,8 @@ mod device;
 mod figures;
 mod gossip;
 mod introductions;
+mod joining;
+mod lines;
 
 use tuquan_core::codec::Value;
 use tuquan_core::error::Kind;
@@ -50,6 +52,24 @@ fn two_phones_with_three_hundred_notes_each_and_edits_of_the_same_ones_end_equal
     assert_eq!((checked.damaged, checked.pending, checked.held), (0, 0, 0));
     assert_eq!(a.hash(), a_hash);
     assert!(b.replica.doctor(&mut |_, _| {}).expect("checked").views_ok);
+}
+
+#[test]
+fn shifts_that_both_phones_opened_are_one_record_each_among_those_that_one_did() {
+    let (mut a, mut b) = pair(15);
+    for day in 1..=60 {
+        a.shift(day);
+        if day % 3 == 0 {
+            b.shift(day);
+        }
+    }
+    // All of them come in one step, each to an id that is taken or lies between two that are.
+    sync(&mut a, &mut b);
+    assert_eq!(a.hash(), b.hash());
+    assert_eq!(a.replica.mind.pending.len() + b.replica.mind.pending.len(), 0);
+    let hash = b.hash();
+    assert!(b.replica.doctor(&mut |_, _| {}).expect("checked").views_ok);
+    assert_eq!(b.hash(), hash);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use tuquan_core::replica::outgoing::Vector;
 
 use super::Report;
 use super::world::{World, holds};
-use crate::team::{join, packs, vector};
+use crate::team::{join_bare, packs, vector};
 
 impl World<'_> {
     /// Ends partitions and syncs until all are equal, within a bounded number of rounds.
@@ -86,6 +86,11 @@ impl World<'_> {
                 "seed {seed}: phone {number} shows other views"
             );
         }
+        let sql = "SELECT count(*) FROM damaged WHERE code IN ('E-DBPAGE', 'E-CHANGE')";
+        let failed = first
+            .read(|connection, _| Ok(connection.query_row(sql, [], |row| row.get::<_, i64>(0))?))
+            .expect("damaged items");
+        assert_eq!(failed, 0, "seed {seed}: merges that could not be made");
         self.trace.note(format_args!("{hash} {:?}", stats.records));
     }
 
@@ -125,7 +130,7 @@ impl World<'_> {
         let mut newcomer = self.lab.device(number, crate::phone::NOON_MS);
         newcomer.open(self.rng.next_u64()).expect("opened");
         let mut all = packs(self.devices[host].store(), &Vector::default()).expect("packed");
-        join(self.devices[0].store(), newcomer.store(), Role::R1).expect("joined");
+        join_bare(self.devices[0].store(), newcomer.store(), Role::R1).expect("joined");
         let store = newcomer.store();
         while !all.is_empty() {
             let at = self.rng.next_u64() as usize % all.len();

@@ -16,7 +16,7 @@ use tuquan_core::store::open::{Durability, Location};
 use tuquan_tests::phone::{
     Folder, HandClock, NOON_MS, edit, incident, location, note, open, request, transition,
 };
-use tuquan_tests::team::{join, packs, vector, verify};
+use tuquan_tests::team::{join, join_bare, packs, vector, verify};
 use tuquan_tests::vfs::FaultDisk;
 
 /// A founder's phone with a team, and packs of a colleague that it has not met yet.
@@ -200,7 +200,7 @@ impl Phone<'_> {
         let (folder, disk) = (Folder::new("newcomer"), FaultDisk::new(5));
         let newcomer =
             open(location(folder.path(), Some(disk.vfs_name())), 77, &self.clock).expect("opened");
-        join(store, &newcomer, Role::R1).expect("joined");
+        join_bare(store, &newcomer, Role::R1).expect("joined");
         for pack in all {
             newcomer.bulk(|replica| replica.ingest(&pack)).expect("taken in");
         }

@@ -35,8 +35,8 @@ pub(crate) fn open_reader(folder: &Path) -> Result<Connection> {
     reader(&Location::new(folder, [9; 32]))
 }
 
-const INSERT: &str = "INSERT INTO incident (id, log, saved, heads, items, flags, when_ms, t_occ, category, \
-                      place, state, summary, due) VALUES (?, 1, ?, ?, 1, 0, ?, ?, ?, ?, ?, ?, ?)";
+const INSERT: &str = "INSERT INTO incident (id, log, saved, heads, items, size, flags, when_ms, t_occ, category, \
+                      place, state, summary, due) VALUES (?, 1, ?, ?, 1, ?, 0, ?, ?, ?, ?, ?, ?, ?)";
 const SEARCH: &str = "INSERT INTO incident_search (rowid, folded, accented) VALUES (?, ?, ?)";
 
 /// The two statements of one row, prepared.
@@ -69,6 +69,7 @@ impl<'c> Inserts<'c> {
             &id[..],
             event.t_occ_ms << 16,
             heads,
+            &[0_u8; 8][..],
             event.t_occ_ms,
             event.t_occ_ms,
             event.category.number(),

@@ -1,5 +1,7 @@
 -- The truth of a phone: logs, entries, seals, keys. Views are made from the declarations and can
 -- be dropped and rebuilt from what is here.
+-- A column `whole` is the last of a row that may be long, and the same in all: where the last page
+-- of a row was wiped, SQLCipher hands out zeros for it and no error.
 -- Row numbers of entries, segments, runs and seals are `log.no << 40 | seq`.
 
 CREATE TABLE meta (
@@ -27,7 +29,8 @@ CREATE TABLE entry (
     bytes   BLOB NOT NULL,
     request BLOB,
     record  BLOB,
-    note    INTEGER
+    note    INTEGER,
+    whole   INTEGER NOT NULL DEFAULT 90
 );
 
 -- Runs of entries, compressed together; `link` and `heads` are those before the first.
@@ -118,6 +121,7 @@ CREATE TABLE rival (
     hlc   INTEGER NOT NULL,
     log   BLOB NOT NULL,
     key   BLOB NOT NULL,
+    whole INTEGER NOT NULL DEFAULT 90,
     PRIMARY KEY (kind, rid, field, n)
 ) WITHOUT ROWID;
 

@@ -1,4 +1,4 @@
-//! Heads of records, and their compact form in a row.
+//! Heads and sizes of records, and their compact form in a row.
 //!
 //! Must not know: what the items say.
 
@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension};
 use crate::error::{Error, Kind, Result};
 use crate::ids::LogId;
 use crate::log::item::Place;
+use crate::record::bounds::Size;
 
 /// A head of a record: the last item on one branch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,6 +51,33 @@ pub(super) fn decode_heads(bytes: &[u8]) -> Result<Vec<Head>> {
         heads.push(Head { place: Place { log, seq, index }, check });
     }
     Ok(heads)
+}
+
+/// A record's size as the row keeps it: the bytes of its operations, then field and bytes of each
+/// text, all as variable-length integers.
+pub(super) fn encode_size(size: &Size) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(3);
+    write_varint(&mut bytes, size.ops as u64);
+    for (field, inserted) in &size.texts {
+        write_varint(&mut bytes, u64::from(*field));
+        write_varint(&mut bytes, *inserted as u64);
+    }
+    bytes
+}
+
+/// Reads what [`encode_size`] wrote.
+pub(super) fn decode_size(bytes: &[u8]) -> Result<Size> {
+    let bad = || Error::new(Kind::DbPage, "a row's size is damaged");
+    let mut at = 0;
+    let mut number = || read_varint(bytes, &mut at);
+    let ops = number().and_then(|ops| usize::try_from(ops).ok()).ok_or_else(bad)?;
+    let mut size = Size { ops, ..Size::default() };
+    while let Some(field) = number() {
+        let inserted = number().and_then(|inserted| usize::try_from(inserted).ok());
+        let field = u16::try_from(field).map_err(|_| bad())?;
+        size.texts.insert(field, inserted.ok_or_else(bad)?);
+    }
+    Ok(size)
 }
 
 /// Returns the local number that [`decode_heads`] left in a log id.

@@ -5,13 +5,14 @@
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, Transaction, params, params_from_iter};
 
-use super::{STEP_WHEN, column_type, from_sql, to_sql};
+use super::{STEP_WHEN, from_sql, ordered_columns, to_sql};
 use crate::clock::Hlc;
 use crate::codec::Value;
 use crate::error::Result;
 use crate::record::declare::{Field, Merge, Part, Type};
 use crate::record::plain::element_type;
 use crate::record::state::{Held, Stamp, State};
+use crate::store::logs::check_whole;
 
 /// The SQL of one side table.
 #[derive(Debug)]
@@ -43,19 +44,15 @@ impl ListTable {
             insert: format!(
                 "INSERT OR REPLACE INTO {name} (rid, key, hlc, log, {names}) VALUES ({marks})"
             ),
-            select: format!("SELECT key, hlc, log, {names} FROM {name} WHERE rid = ?"),
+            select: format!("SELECT key, hlc, log, {names}, whole FROM {name} WHERE rid = ?"),
             delete: format!("DELETE FROM {name} WHERE rid = ? AND key = ?"),
         }
     }
 
     pub(super) fn create(&self, table: &str) -> String {
         let columns = match self.parts {
-            None => format!("\"value\" {}", column_type(&element_type(self.field))),
-            Some(parts) => parts
-                .iter()
-                .map(|part| format!("\"{}\" {}", part.name, column_type(&part.ty)))
-                .collect::<Vec<_>>()
-                .join(", "),
+            None => ordered_columns([("value", &element_type(self.field))].into_iter()),
+            Some(parts) => ordered_columns(parts.iter().map(|part| (part.name, &part.ty))),
         };
         let name = self.field.name;
         let mut sql = format!(
@@ -76,6 +73,7 @@ impl ListTable {
         let mut statement = connection.prepare_cached(&self.select)?;
         let mut rows = statement.query([rid])?;
         while let Some(row) = rows.next()? {
+            check_whole(row, 3 + self.parts.map_or(1, <[Part]>::len))?;
             let stamp = Stamp { hlc: Hlc(row.get::<_, i64>(1)?.cast_unsigned()), log: row.get(2)? };
             let value = match self.parts {
                 None => from_sql(&element_type(self.field), row.get_ref(3)?),

@@ -9,22 +9,28 @@
 mod heads;
 mod lists;
 mod rivals;
+mod writing;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use rusqlite::types::{ToSqlOutput, Value as Sql, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params, params_from_iter};
 
 pub use self::heads::Head;
-use self::heads::{decode_heads, encode_heads, local_no, log_of};
+use self::heads::{decode_heads, decode_size, encode_size, local_no, log_of};
 use self::lists::ListTable;
 use self::rivals::{restore_rival, rivals_of};
-use super::search::Indexed;
+pub use self::writing::RowWriter;
+use super::logs::{WHOLE, check_whole};
 use crate::clock::Hlc;
 use crate::codec::{Reader, Value, Writer};
 use crate::crypto;
 use crate::error::Result;
-use crate::ids::{ElementKey, LogId, RecordId};
-use crate::log::item::TEXT_BYTES_MAX;
+use crate::ids::{ElementKey, LogId, RecordId, to_hex};
+use crate::record::bounds::{Size, TEXT_INSERTED_MAX};
 use crate::record::declare::{Declaration, Field, Fields, Merge, Type};
+use crate::record::plain::Plain;
 use crate::record::state::{Held, Stamp, State};
 
 /// The row has values that a person must choose from.
@@ -60,6 +66,8 @@ pub struct Stored {
     pub heads: Vec<Head>,
     /// How many items it has.
     pub items: u64,
+    /// How much of its bounds it has used up.
+    pub size: Size,
     /// See `FLAG_...`.
     pub flags: i64,
     /// What it says.
@@ -81,12 +89,12 @@ pub struct Shown {
     pub flags: i64,
     /// The time that orders it, in ms.
     pub when_ms: i64,
-    /// The values of its columns.
-    pub values: Vec<(&'static Field, Value)>,
+    /// The values of its columns by field name, plain.
+    pub fields: BTreeMap<Cow<'static, str>, Plain>,
 }
 
 /// Where a row's own columns begin in a select.
-const FIXED_COLUMNS: usize = 8;
+const FIXED_COLUMNS: usize = 9;
 
 /// The SQL of one record type, made once.
 #[derive(Debug)]
@@ -99,6 +107,9 @@ pub struct View {
     insert: String,
     update: String,
     select: String,
+    next_id: String,
+    insert_search: String,
+    occurred: Option<&'static Field>,
 }
 
 impl View {
@@ -107,7 +118,7 @@ impl View {
     pub fn new(of: &'static Declaration) -> Self {
         let columns: Vec<&Field> = of.fields().filter(|field| field.is_column()).collect();
         let names: Vec<String> = columns.iter().map(|f| format!("\"{}\"", f.name)).collect();
-        let fixed = ["id", "log", "saved", "heads", "items", "flags", WHEN];
+        let fixed = ["id", "log", "saved", "heads", "items", "size", "flags", WHEN];
         let all: Vec<String> =
             fixed.iter().map(|name| (*name).to_owned()).chain(names.iter().cloned()).collect();
         let marks = vec!["?"; all.len()].join(", ");
@@ -119,7 +130,12 @@ impl View {
             has_search: of.fields().any(|field| field.searched),
             insert: format!("INSERT INTO \"{table}\" ({}) VALUES ({marks})", all.join(", ")),
             update: format!("UPDATE \"{table}\" SET {} WHERE rid = ?", sets.join(", ")),
-            select: format!("SELECT rid, {} FROM \"{table}\"", all.join(", ")),
+            select: format!("SELECT rid, {}, whole FROM \"{table}\"", all.join(", ")),
+            next_id: format!("SELECT id FROM \"{table}\" WHERE id >= ? ORDER BY id LIMIT 1"),
+            insert_search: format!(
+                "INSERT INTO \"{table}_search\" (rowid, folded, accented) VALUES (?, ?, ?)"
+            ),
+            occurred: of.field_named("t_occ"),
             columns,
         }
     }
@@ -131,12 +147,10 @@ impl View {
         let mut sql = format!(
             "CREATE TABLE \"{table}\" (rid INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, \
              log INTEGER NOT NULL, saved INTEGER NOT NULL, heads BLOB NOT NULL, \
-             items INTEGER NOT NULL, flags INTEGER NOT NULL, {WHEN} INTEGER NOT NULL"
+             items INTEGER NOT NULL, size BLOB NOT NULL, flags INTEGER NOT NULL, {WHEN} INTEGER NOT NULL"
         );
-        for field in &self.columns {
-            sql.push_str(&format!(", \"{}\" {}", field.name, column_type(&field.ty)));
-        }
-        sql.push_str(");\n");
+        let columns = self.columns.iter().map(|field| (field.name, &field.ty));
+        sql.push_str(&format!(", {});\n", ordered_columns(columns)));
         sql.push_str(&format!("CREATE INDEX \"{table}_when\" ON \"{table}\" ({WHEN});\n"));
         sql.push_str(&format!(
             "CREATE INDEX \"{table}_open\" ON \"{table}\" (rid) WHERE flags & {FLAG_CONFLICT};\n"
@@ -187,6 +201,15 @@ impl View {
         self.load_where(connection, &sql, &id.0[..])
     }
 
+    /// Returns the first id in the view that is not before `id`.
+    ///
+    /// # Errors
+    /// `E-DBPAGE` and the like.
+    pub fn next_id(&self, connection: &Connection, id: &RecordId) -> Result<Option<RecordId>> {
+        let mut statement = connection.prepare_cached(&self.next_id)?;
+        Ok(statement.query_row([id], |row| row.get(0)).optional()?)
+    }
+
     /// Reads the record in a row by the row's number.
     ///
     /// # Errors
@@ -224,13 +247,15 @@ impl View {
     }
 
     fn read_row(&self, row: &Row<'_>) -> Result<(Stored, i64)> {
+        check_whole(row, FIXED_COLUMNS + self.columns.len())?;
         let mut stored = Stored {
             rid: Some(row.get(0)?),
             id: row.get(1)?,
             saved: Hlc(row.get::<_, i64>(3)?.cast_unsigned()),
             heads: decode_heads(row.get_ref(4)?.as_blob().unwrap_or_default())?,
             items: row.get::<_, i64>(5)?.cast_unsigned(),
-            flags: row.get(6)?,
+            size: decode_size(row.get_ref(6)?.as_blob().unwrap_or_default())?,
+            flags: row.get(7)?,
             ..Stored::default()
         };
         for (index, field) in (FIXED_COLUMNS..).zip(&self.columns) {
@@ -275,6 +300,7 @@ impl View {
         let mut found: Vec<Shown> = Vec::new();
         let mut logs: Vec<(i64, LogId)> = Vec::new();
         while let Some(row) = rows.next()? {
+            check_whole(row, FIXED_COLUMNS + self.columns.len())?;
             let no = row.get(2)?;
             let log = match logs.iter().find(|(known, _)| *known == no) {
                 Some((_, log)) => *log,
@@ -289,28 +315,18 @@ impl View {
                 id: row.get(1)?,
                 log,
                 saved: Hlc(row.get::<_, i64>(3)?.cast_unsigned()),
-                flags: row.get(6)?,
-                when_ms: row.get(7)?,
-                values: Vec::with_capacity(self.columns.len()),
+                flags: row.get(7)?,
+                when_ms: row.get(8)?,
+                fields: BTreeMap::new(),
             };
             for (index, field) in (FIXED_COLUMNS..).zip(&self.columns) {
-                if let Some(value) = from_sql(&field.ty, row.get_ref(index)?) {
-                    shown.values.push((field, value));
+                if let Some(plain) = plain_of(&field.ty, row.get_ref(index)?) {
+                    shown.fields.insert(Cow::Borrowed(field.name), plain);
                 }
             }
             found.push(shown);
         }
         Ok(found)
-    }
-
-    /// Returns the time that orders a record: when it happened if known, else when it was saved.
-    #[must_use]
-    pub fn when_ms(&self, record: &Stored) -> i64 {
-        let occurred = self.of.field_named("t_occ").and_then(|field| record.state.shown(field));
-        match occurred {
-            Some(Value::Int(ms)) => ms,
-            _ => record.saved.ms(),
-        }
     }
 
     /// Returns the rows that match a search expression, newest row first.
@@ -334,18 +350,19 @@ impl View {
     }
 
     fn load_rivals(&self, connection: &Connection, rid: i64, state: &mut State) -> Result<()> {
-        let sql = "SELECT field, value, hlc, log, key FROM rival WHERE kind = ? AND rid = ? \
-                   ORDER BY field, n";
+        let sql = "SELECT field, value, hlc, log, key, whole FROM rival \
+                   WHERE kind = ? AND rid = ? ORDER BY field, n";
         let mut statement = connection.prepare_cached(sql)?;
         let mut rows = statement.query(params![self.of.kind.cast_signed(), rid])?;
         let mut last = None;
         while let Some(row) = rows.next()? {
+            check_whole(row, 5)?;
             let number: u16 = row.get(0)?;
             let Some(field) = self.of.field(number) else {
                 continue;
             };
             let mut from = Reader::new(row.get_ref(1)?.as_blob().unwrap_or_default());
-            let value = from.value(TEXT_BYTES_MAX)?;
+            let value = from.value(TEXT_INSERTED_MAX)?;
             let stamp = Stamp { hlc: Hlc(row.get::<_, i64>(2)?.cast_unsigned()), log: row.get(3)? };
             let first = last != Some(number);
             last = Some(number);
@@ -354,142 +371,10 @@ impl View {
         Ok(())
     }
 
-    /// Writes a record's rows; `before` is what its rows said, for a record that has rows.
-    ///
-    /// # Errors
-    /// `E-FULL`, `E-IO` and the like.
-    pub fn write(
-        &self,
-        transaction: &Transaction<'_>,
-        logs: &dyn Fn(&LogId) -> i64,
-        record: &mut Stored,
-        before: Option<&State>,
-    ) -> Result<i64> {
-        self.set_flags(record);
-        let derived = (self.of.derive)(&StateFields { of: self.of, record });
-        let mut values: Vec<Sql> = Vec::with_capacity(self.columns.len() + FIXED_COLUMNS + 1);
-        values.push(Sql::Blob(record.id.0.to_vec()));
-        values.push(Sql::Integer(logs(&record.log)));
-        values.push(Sql::Integer(record.saved.0.cast_signed()));
-        values.push(Sql::Blob(encode_heads(&record.heads, logs)));
-        values.push(Sql::Integer(record.items.cast_signed()));
-        values.push(Sql::Integer(record.flags));
-        values.push(Sql::Integer(self.when_ms(record)));
-        for field in &self.columns {
-            let value = match field.merge {
-                Merge::DE => derived
-                    .iter()
-                    .find(|(name, _)| *name == field.name)
-                    .map(|(_, value)| value.clone()),
-                _ => record.state.shown(field),
-            };
-            values.push(value.map_or(Sql::Null, to_sql));
-        }
-        let rid = match record.rid {
-            None => {
-                transaction.prepare_cached(&self.insert)?.execute(params_from_iter(values))?;
-                transaction.last_insert_rowid()
-            }
-            Some(rid) => {
-                values.push(Sql::Integer(rid));
-                transaction.prepare_cached(&self.update)?.execute(params_from_iter(values))?;
-                rid
-            }
-        };
-        record.rid = Some(rid);
-        for list in &self.lists {
-            list.write(transaction, rid, &record.state, before)?;
-        }
-        self.write_rivals(transaction, rid, &record.state, before)?;
-        self.write_search(transaction, rid, &record.state, before)?;
-        Ok(rid)
-    }
-
-    fn set_flags(&self, record: &mut Stored) {
-        let conflict = self.of.fields().any(|field| record.state.rivals(field) > 1);
-        let several = record.state.registers.values().any(|held| held.len() > 1);
-        record.flags &= !(FLAG_CONFLICT | FLAG_CONCURRENT);
-        record.flags |= if conflict { FLAG_CONFLICT } else { 0 };
-        record.flags |= if several { FLAG_CONCURRENT } else { 0 };
-    }
-
-    fn write_rivals(
-        &self,
-        transaction: &Transaction<'_>,
-        rid: i64,
-        state: &State,
-        before: Option<&State>,
-    ) -> Result<()> {
-        let kind = self.of.kind.cast_signed();
-        let rivals = rivals_of(state);
-        if before.is_some_and(|before| !rivals_of(before).is_empty()) {
-            transaction
-                .prepare_cached("DELETE FROM rival WHERE kind = ? AND rid = ?")?
-                .execute(params![kind, rid])?;
-        }
-        for rival in rivals {
-            transaction
-                .prepare_cached("INSERT INTO rival VALUES (?, ?, ?, ?, ?, ?, ?, ?)")?
-                .execute(params![
-                    kind,
-                    rid,
-                    rival.field,
-                    rival.n,
-                    rival.value,
-                    rival.stamp.hlc.0.cast_signed(),
-                    rival.stamp.log,
-                    rival.key
-                ])?;
-        }
-        Ok(())
-    }
-
-    fn write_search(
-        &self,
-        transaction: &Transaction<'_>,
-        rid: i64,
-        state: &State,
-        before: Option<&State>,
-    ) -> Result<()> {
-        if !self.has_search {
-            return Ok(());
-        }
-        let after = self.indexed(state);
-        let table = self.of.name;
-        if let Some(before) = before.map(|before| self.indexed(before)) {
-            if before == after {
-                return Ok(());
-            }
-            if !before.is_empty() {
-                let sql = format!("DELETE FROM \"{table}_search\" WHERE rowid = ?");
-                transaction.prepare_cached(&sql)?.execute([rid])?;
-            }
-        }
-        if !after.is_empty() {
-            let sql = format!(
-                "INSERT INTO \"{table}_search\" (rowid, folded, accented) VALUES (?, ?, ?)"
-            );
-            transaction.prepare_cached(&sql)?.execute(params![
-                rid,
-                after.folded,
-                after.accented
-            ])?;
-        }
-        Ok(())
-    }
-
-    fn indexed(&self, state: &State) -> Indexed {
-        let mut indexed = Indexed::default();
-        for field in self.of.fields().filter(|field| field.searched) {
-            if field.is_list() {
-                for (_, held) in state.list(field.number) {
-                    push_texts(&held.value, &mut indexed);
-                }
-            } else if let Some(value) = state.shown(field) {
-                push_texts(&value, &mut indexed);
-            }
-        }
-        indexed
+    /// Starts writing rows; statements are prepared once for all of them.
+    #[must_use]
+    pub fn writer<'a>(&'a self, transaction: &'a Transaction<'a>) -> RowWriter<'a> {
+        RowWriter::new(self, transaction)
     }
 
     /// Hashes every row in the order of record ids, without local columns; the ids of logs stand
@@ -515,8 +400,9 @@ impl View {
     /// Encodes what a row says, independent of this phone.
     fn canonical(&self, stored: &Stored) -> Vec<u8> {
         let mut to = Writer::new();
-        to.array(7).uint(self.of.kind).bytes(&stored.id.0).bytes(&stored.log.0);
+        to.array(8).uint(self.of.kind).bytes(&stored.id.0).bytes(&stored.log.0);
         to.uint(stored.saved.0).uint(stored.items).int(stored.flags & !FLAG_CLOCK);
+        to.bytes(&encode_size(&stored.size));
         to.array(stored.heads.len());
         for head in &stored.heads {
             to.bytes(&head.place.log.0).uint(head.place.seq).uint(u64::from(head.place.index));
@@ -579,12 +465,15 @@ impl Fields for StateFields<'_> {
     }
 }
 
-fn push_texts(value: &Value, indexed: &mut Indexed) {
-    match value {
-        Value::Text(text) => indexed.push(text),
-        Value::List(parts) => parts.iter().for_each(|part| push_texts(part, indexed)),
-        _ => {}
-    }
+/// Declares columns so that numbers come before texts and `whole` comes last: the end of a long
+/// row, which alone may be wiped without an error, then holds nothing that figures count by.
+fn ordered_columns<'a>(columns: impl Iterator<Item = (&'a str, &'a Type)>) -> String {
+    let declare =
+        |(name, ty): (&str, &Type)| (column_type(ty), format!("\"{name}\" {}", column_type(ty)));
+    let mut declared: Vec<(&str, String)> = columns.map(declare).collect();
+    declared.sort_by_key(|(ty, _)| *ty == "TEXT");
+    declared.push(("INTEGER", format!("whole INTEGER NOT NULL DEFAULT {WHOLE}")));
+    declared.into_iter().map(|(_, column)| column).collect::<Vec<_>>().join(", ")
 }
 
 fn column_type(ty: &Type) -> &'static str {
@@ -611,12 +500,32 @@ pub fn from_sql(ty: &Type, value: ValueRef<'_>) -> Option<Value> {
     match (ty, value) {
         (Type::Bool, ValueRef::Integer(number)) => Some(Value::Bool(number != 0)),
         (_, ValueRef::Integer(number)) => Some(Value::Int(number)),
-        (_, ValueRef::Text(bytes)) => {
-            Some(Value::Text(String::from_utf8_lossy(bytes).into_owned()))
-        }
+        (_, ValueRef::Text(bytes)) => Some(Value::Text(text_of(bytes))),
         (_, ValueRef::Blob(bytes)) => Some(Value::Bytes(bytes.to_vec())),
         _ => None,
     }
+}
+
+fn text_of(bytes: &[u8]) -> String {
+    let text = std::str::from_utf8(bytes).map(str::to_owned);
+    text.unwrap_or_else(|_| String::from_utf8_lossy(bytes).into_owned())
+}
+
+/// Reads a column as lists show it: [`from_value`] of [`from_sql`], without the copy in between.
+///
+/// [`from_value`]: crate::record::plain::from_value
+fn plain_of(ty: &Type, value: ValueRef<'_>) -> Option<Plain> {
+    Some(match (ty, value) {
+        (Type::Text(_), ValueRef::Text(bytes)) => Plain::Text(text_of(bytes)),
+        (Type::Int(..) | Type::Time, ValueRef::Integer(number)) => Plain::Int(number),
+        (Type::Bool, ValueRef::Integer(number)) => Plain::Bool(number != 0),
+        (Type::Ref, ValueRef::Blob(bytes)) => Plain::Text(to_hex(bytes)),
+        (Type::Choice(all), ValueRef::Integer(number)) => {
+            let choice = all.iter().find(|choice| choice.number == number)?;
+            Plain::Text(choice.token.to_owned())
+        }
+        _ => return None,
+    })
 }
 
 /// Returns the value as SQLite binds it, for filters.

@@ -159,7 +159,8 @@ mod tests {
     fn a_code_comes_back_and_every_wrong_character_is_noticed() {
         let bytes: Vec<u8> = (0..61).collect();
         let text = Code::write(CodeKind::Request, &bytes);
-        let broken = format!(" {}\n{} ", &text[..20].to_ascii_lowercase(), &text[20..]);
+        let (start, end) = text.split_at(20);
+        let broken = format!(" {}\n{end} ", start.to_ascii_lowercase());
         assert_eq!(Code::read_as(CodeKind::Request, &broken).expect("read"), bytes);
         assert_eq!(Code::read_as(CodeKind::Invite, &text).expect_err("other").kind, Kind::Magic);
         for at in 0..text.len() {
@@ -172,7 +173,7 @@ mod tests {
                 let altered: String = altered.into_iter().collect();
                 assert!(Code::read(&altered).is_err(), "{altered}");
             }
-            assert!(Code::read(&text[..at]).is_err(), "cut at {at}");
+            assert!(Code::read(text.split_at(at).0).is_err(), "cut at {at}");
         }
         assert_eq!(Code::read(&"A".repeat(9_000)).expect_err("long").kind, Kind::Size);
     }

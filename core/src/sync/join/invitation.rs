@@ -7,7 +7,7 @@
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::message::{Invite, MESSAGE_BYTES_MAX, Request, Reveal};
-use super::{Binding, Code, CodeKind, Secret, commit, digits};
+use super::{Binding, Code, CodeKind, Secret, commitment, digits};
 use crate::clock::BACKWARD_MS_MAX;
 use crate::codec::{Reader, Writer};
 use crate::error::{Error, Kind, Result};
@@ -16,6 +16,7 @@ use crate::record::declare::Role;
 use crate::replica::Replica;
 use crate::replica::write::GrantOf;
 use crate::sync::card::Card;
+use crate::sync::courier::is_member;
 use crate::team::control::Rights;
 
 /// How long an invitation may be used, in milliseconds.
@@ -178,7 +179,7 @@ impl Replica {
         let secret = Secret(self.env.random());
         let nonce: [u8; 32] = self.env.random();
         let expires_ms = now_ms.saturating_add(LIFETIME_MS);
-        let (commit, hub) = (commit(&nonce), options.hub.clone());
+        let (commit, hub) = (commitment(&nonce), options.hub.clone());
         let invite = Invite { space, inviter, secret, commit, expires_ms, hub };
         let bytes = invite.encode();
         Invite::decode(&bytes)?;
@@ -303,7 +304,7 @@ impl Replica {
         }
         let early = || Error::new(Kind::NotReady, "nobody has answered the invitation yet");
         let card = row.bound()?.ok_or_else(early)?.card;
-        let is_member = self.mind.members.member(&card.device).is_ok();
+        let is_member = is_member(&self.mind.members, &card.device)?;
         if row.state != ADMITTED || !is_member {
             row.check_time(self.env.clock.now_ms())?;
             self.set_state(invitation, ADMITTED)?;

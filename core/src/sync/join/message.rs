@@ -10,7 +10,7 @@
 //! The seal is XChaCha20-Poly1305 under a key derived from the secret, with version and kind as
 //! additional data. Must not know: the store.
 
-use super::{Secret, commit};
+use super::{Secret, commitment};
 use crate::clock::Env;
 use crate::codec::{Reader, Writer};
 use crate::crypto;
@@ -108,12 +108,7 @@ impl Request {
     ///
     /// # Errors
     /// `E-SIZE`.
-    pub(super) fn seal(
-        secret: &Secret,
-        card: &[u8],
-        nonce: &[u8; 32],
-        env: &mut Env,
-    ) -> Result<Vec<u8>> {
+    pub fn seal(secret: &Secret, card: &[u8], nonce: &[u8; 32], env: &mut Env) -> Result<Vec<u8>> {
         let mut to = Writer::new();
         to.array(2).bytes(card).bytes(nonce);
         seal(REQUEST, secret, to.as_slice(), env)
@@ -141,7 +136,7 @@ impl Reveal {
     ///
     /// # Errors
     /// `E-SIZE`.
-    pub(super) fn seal(secret: &Secret, nonce: &[u8; 32], env: &mut Env) -> Result<Vec<u8>> {
+    pub fn seal(secret: &Secret, nonce: &[u8; 32], env: &mut Env) -> Result<Vec<u8>> {
         let mut to = Writer::new();
         to.array(1).bytes(nonce);
         seal(REVEAL, secret, to.as_slice(), env)
@@ -159,7 +154,7 @@ impl Reveal {
         let nonce = from.array_bytes()?;
         from.end();
         from.finish()?;
-        if commit(&nonce) != invite.commit {
+        if commitment(&nonce) != invite.commit {
             return Err(Error::new(Kind::Mitm, "another nonce than was committed to"));
         }
         Ok(Self { nonce })

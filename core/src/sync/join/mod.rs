@@ -78,14 +78,17 @@ impl Secret {
     }
 }
 
-fn commit(nonce: &[u8; 32]) -> [u8; 32] {
+/// Returns the hash by which the admin commits to its nonce.
+#[must_use]
+pub fn commitment(nonce: &[u8; 32]) -> [u8; 32] {
     let mut args = Writer::new();
     args.array(1).bytes(nonce);
     crypto::hash("tuquan/1 join commit", &args)
 }
 
-/// Returns the six digits that both screens show.
-fn digits(
+/// Returns the six digits that both screens show; `nonces` are the admin's and the newcomer's.
+#[must_use]
+pub fn digits(
     space: &SpaceId,
     inviter: &DeviceKey,
     card: &Card,

@@ -11,7 +11,7 @@ use crate::replica::Replica;
 use crate::store::logs;
 use crate::sync::bundle::Bundle;
 use crate::sync::card::Card;
-use crate::sync::courier::{BundleOutcome, extend_control};
+use crate::sync::courier::{BundleOutcome, TEAM_BYTES_MAX, extend_control};
 use crate::team::members::Members;
 
 /// The store's setting that holds the accepted invitation.
@@ -151,8 +151,8 @@ impl Replica {
             return Err(Error::new(Kind::Space, "a welcome of another team"));
         }
         let packs = parsed.packs.iter().copied();
-        let members =
-            Members::of(&parsed.space, &extend_control(&parsed.space, Vec::new(), packs)?);
+        let entries = extend_control(&parsed.space, Vec::new(), packs, TEAM_BYTES_MAX)?;
+        let members = Members::of(&parsed.space, &entries);
         let inviter = members.member(&invite.inviter)?;
         if line.is_some_and(|line| line != inviter.box_key) {
             return Err(Error::new(Kind::Peer, "the line is not that of the inviter"));

@@ -16,12 +16,9 @@ use crate::error::{Error, Kind, Result};
 use crate::ids::{DeviceKey, LogId, SpaceId};
 use crate::log::chain::Sort;
 use crate::replica::Replica;
-use crate::replica::mind::Mind;
+use crate::replica::mind::{ACK_SIGNED, Mind, opening};
 use crate::replica::outgoing::Vector;
 use crate::store::logs;
-
-/// The store's setting that holds the last signed (counter, vector hash).
-const SIGNED: &str = "ack_signed";
 
 /// The statement of one device, as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,7 +59,7 @@ pub(in crate::sync) fn sign(replica: &mut Replica, vector_hash: &[u8; 32]) -> Re
     let mind = &replica.mind;
     let (space, secret) = (mind.space()?, mind.identity()?.secret.clone());
     let log = mind.own.as_ref().map(|own| mind.logs[own.index].row.id);
-    let signed = logs::meta(&replica.connection, SIGNED)?;
+    let signed = logs::meta(&replica.connection, ACK_SIGNED)?;
     let (last, hash) = signed.map_or(Ok((0, None)), |bytes| read_signed(&bytes))?;
     let counter = if hash == Some(*vector_hash) {
         last
@@ -70,7 +67,8 @@ pub(in crate::sync) fn sign(replica: &mut Replica, vector_hash: &[u8; 32]) -> Re
         let counter = last + 1;
         let mut to = Writer::new();
         to.array(2).uint(counter).bytes(vector_hash);
-        replica.transact(|transaction, _, _| logs::set_meta(transaction, SIGNED, to.as_slice()))?;
+        replica
+            .transact(|transaction, _, _| logs::set_meta(transaction, ACK_SIGNED, to.as_slice()))?;
         counter
     };
     let signature = secret.sign(&claim_hash(&space, log.as_ref(), counter, vector_hash));
@@ -176,7 +174,8 @@ pub fn all(connection: &Connection, mind: &Mind) -> Result<Vec<Acknowledged>> {
             [] => None,
             log => Some(LogId::from_slice(log)?),
         };
-        if device == me || mind.members.member(&device).is_err() || has_lapsed(mind, &device, log) {
+        let is_other = device != me && mind.members.member(&device).is_ok();
+        if !is_other || has_lapsed(connection, mind, &device, log)? {
             continue;
         }
         let bytes = row.get_ref(3)?.as_blob().unwrap_or_default();
@@ -190,14 +189,26 @@ pub fn all(connection: &Connection, mind: &Mind) -> Result<Vec<Acknowledged>> {
     Ok(found)
 }
 
-/// Tells whether the device opened another data log since, as it does after a restore.
-fn has_lapsed(mind: &Mind, device: &DeviceKey, log: Option<LogId>) -> bool {
-    let Some(no) = log.and_then(|log| mind.log(&log)).map(|log| log.row.no) else {
-        return false;
+/// Tells whether the device opened another data log in place of this one, as it does after damage
+/// or a restore.
+fn has_lapsed(
+    connection: &Connection,
+    mind: &Mind,
+    device: &DeviceKey,
+    log: Option<LogId>,
+) -> Result<bool> {
+    let Some(log) = log else {
+        return Ok(false);
     };
-    mind.logs.iter().any(|other| {
-        other.row.device == *device && other.row.sort == Sort::Data && other.row.no > no
-    })
+    let others = mind.logs.iter().map(|other| &other.row);
+    let others = others.filter(|row| row.device == *device && row.sort == Sort::Data);
+    for other in others.filter(|row| row.id != log) {
+        let open = opening(connection, other.no)?;
+        if open.and_then(|open| open.predecessor).is_some_and(|(former, ..)| former == log) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Returns the other devices that have acknowledged entry `seq` of `log`.

@@ -19,6 +19,9 @@ use crate::replica::outgoing::{self, Vector};
 use crate::sync::courier::extend_control;
 use crate::team::members::{Member, Members};
 
+/// The most content of an introduction's packs, inflated.
+const CONTENT_BYTES_MAX: usize = 8 << 20;
+
 /// How far the introductions of a session are.
 #[derive(Debug, Default)]
 pub(super) struct Introduction {
@@ -84,7 +87,7 @@ impl Session {
         ack::check_signature(&replica.mind, &hello.device, &hello.claim, &hello.vector_hash)?;
         let space = replica.mind.space()?;
         let known = replica.mind.control_entries(&replica.connection)?;
-        let entries = extend_control(&space, known, packs.iter().copied());
+        let entries = extend_control(&space, known, packs.iter().copied(), CONTENT_BYTES_MAX);
         let members = Members::of(&space, &entries.map_err(|_| refused())?);
         let member = members.member(&hello.device)?;
         check_key(&self.options, &hello.device, member)?;

@@ -126,7 +126,6 @@ impl Session {
     /// Compares the other side's vector with what is here: forks, a restored copy, how much lacks.
     fn compare(&mut self, replica: &Replica, theirs: &Vector) -> Result<Want> {
         let mind = &replica.mind;
-        let me = mind.identity()?.secret.device_key();
         let (mut lag, mut held) = (0, Vec::new());
         for (index, entry) in (0_u64..).zip(&theirs.entries) {
             let log = entry.log;
@@ -138,7 +137,7 @@ impl Session {
             if entry.next == known.row.next && entry.link != known.row.link {
                 self.forked.insert(log);
                 self.events.push_back(Event::Forked { log });
-            } else if missing > 0 && known.row.device == me {
+            } else if missing > 0 && mind.grows_here(&log) {
                 // What it would send of this log is refused; that it is so is told once.
                 self.forked.insert(log);
                 self.events.push_back(Event::Restored { log });

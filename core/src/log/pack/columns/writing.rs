@@ -2,7 +2,7 @@
 //!
 //! Must not know: how streams are compressed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map};
 use std::rc::Rc;
 
 use crate::clock::Hlc;
@@ -44,13 +44,16 @@ struct Slot {
 struct References {
     table: Vec<u8>,
     known: HashMap<[u8; 16], u64>,
-    created: HashMap<[u8; 16], u64>,
+    /// By clock, which an id begins with: the rest of an id is hashed where one is looked for.
+    created: HashMap<[u8; 8], (Place, u64)>,
+    /// By id, those whose clock another one has too.
+    twins: HashMap<[u8; 16], u64>,
     creations: u64,
 }
 
 impl References {
     fn put(&mut self, to: &mut Vec<u8>, id: &[u8; 16]) {
-        if let Some(number) = self.created.get(id) {
+        if let Some(number) = self.creation(id) {
             put(to, 1);
             put(to, self.creations - number);
         } else if let Some(index) = self.known.get(id) {
@@ -64,7 +67,25 @@ impl References {
 
     fn create(&mut self, place: Place, hlc: Hlc) {
         self.creations += 1;
-        self.created.insert(place.record_id(hlc).0, self.creations);
+        match self.created.entry(hlc.0.to_be_bytes()) {
+            hash_map::Entry::Vacant(slot) => {
+                slot.insert((place, self.creations));
+            }
+            hash_map::Entry::Occupied(_) => {
+                self.twins.insert(place.record_id(hlc).0, self.creations);
+            }
+        }
+    }
+
+    /// Returns the number of the creation in this pack that made record `id`.
+    fn creation(&self, id: &[u8; 16]) -> Option<u64> {
+        let clock = id.first_chunk()?;
+        let (place, number) = self.created.get(clock)?;
+        let hlc = Hlc(u64::from_be_bytes(*clock));
+        if place.record_id(hlc).0 == *id {
+            return Some(*number);
+        }
+        self.twins.get(id).copied()
     }
 }
 
@@ -94,8 +115,9 @@ impl Columns {
                     self.side.extend_from_slice(&digest.0);
                 }
                 Body::Bytes(bytes) => match Item::decode(bytes, &log) {
-                    Ok(item) if item.encode(&log) == *bytes => self.item(place, entry.hlc, &item),
-                    _ => {
+                    // Only the canonical form decodes, so this encodes to the same bytes again.
+                    Ok(item) => self.item(place, entry.hlc, &item),
+                    Err(_) => {
                         put(&mut self.items, 0);
                         put(&mut self.side, bytes.len() as u64);
                         self.side.extend_from_slice(bytes);
