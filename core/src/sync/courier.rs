@@ -3,21 +3,19 @@
 //! Invariant: a device joins only a team whose genesis gives the bundle's space and that has
 //! granted this very device; else nothing is stored. Must not know: files, screens.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::error::{Error, Kind, Result};
-use crate::ids::{LogId, SpaceId};
-use crate::log::chain::{self, Sort};
-use crate::log::entry::Body;
-use crate::log::pack::{self, Header, Range, Verified};
+use crate::log::chain::Sort;
+use crate::log::pack::Header;
 use crate::record::declare::Role;
 use crate::replica::Changed;
 use crate::replica::Replica;
 use crate::replica::outgoing::{self, Vector};
 use crate::sync::bundle::{Bundle, BundleWriter, Parsed};
 use crate::sync::card::Card;
-use crate::team::control::Act;
-use crate::team::members::{ControlEntry, Members};
+use crate::team::chains::Chains;
+use crate::team::members::Members;
 
 /// The zstd level of bundles: they are made once and carried often.
 pub const LEVEL: i32 = 9;
@@ -157,7 +155,12 @@ impl Replica {
     /// Joins the team of a bundle if it has granted this device.
     fn join(&mut self, parsed: &Parsed<'_>) -> Result<()> {
         let device = self.mind.identity()?.secret.device_key();
-        let members = Members::of(&parsed.space, &control_entries(parsed));
+        let mut chains = Chains::new(parsed.space);
+        for pack in &parsed.packs {
+            // What is sealed or does not verify says nothing about members.
+            let _ = chains.take(pack);
+        }
+        let members = Members::of(&parsed.space, &chains.entries());
         if members.founder.is_none() {
             return Err(Error::new(Kind::NotMember, "a bundle without its founding"));
         }
@@ -167,52 +170,6 @@ impl Replica {
         identity.person = person;
         self.transact(|transaction, mind, _| mind.set_identity(transaction, identity))
     }
-}
-
-/// Reads the gapless start of every control log in a bundle; what does not verify is left out.
-fn control_entries(parsed: &Parsed<'_>) -> Vec<ControlEntry> {
-    let mut logs: BTreeMap<LogId, Vec<(Range, Vec<Verified>)>> = BTreeMap::new();
-    for bytes in &parsed.packs {
-        for (range, verified) in open_control(&parsed.space, bytes).unwrap_or_default() {
-            let log = range.log_id(&parsed.space);
-            logs.entry(log).or_default().push((range, verified));
-        }
-    }
-    let mut entries = Vec::new();
-    for (log, mut ranges) in logs {
-        ranges.sort_by_key(|(range, _)| range.first);
-        let (mut next, mut link) = (0, chain::first_link(&parsed.space, &log));
-        for (range, verified) in ranges {
-            if range.first != next || range.link_before != link {
-                continue;
-            }
-            for (entry, verified) in range.entries.iter().zip(verified) {
-                let act = match entry.items.first() {
-                    Some(Body::Bytes(bytes)) => Act::decode(entry.kind, bytes).ok(),
-                    _ => None,
-                };
-                (next, link) = (verified.seq + 1, verified.link);
-                entries.push(ControlEntry {
-                    log,
-                    device: range.device,
-                    seq: verified.seq,
-                    link: verified.link,
-                    heads: verified.heads.to_vec(),
-                    act: act.unwrap_or(Act::Unknown(entry.kind)),
-                });
-            }
-        }
-    }
-    entries
-}
-
-fn open_control(space: &SpaceId, bytes: &[u8]) -> Result<Vec<(Range, Vec<Verified>)>> {
-    let header = Header::read(bytes)?;
-    if !header.open || header.space != *space {
-        return Ok(Vec::new());
-    }
-    let ranges = pack::open(bytes, &header, None)?;
-    ranges.into_iter().map(|range| range.verify(space).map(|verified| (range, verified))).collect()
 }
 
 /// Tells whether an error is the store's, so that going on makes no sense.

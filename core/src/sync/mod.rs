@@ -1,4 +1,4 @@
-//! What leaves a phone and comes to it: sessions, bundles and device cards.
+//! What leaves a phone and comes to it: sessions, bundles, device cards, and the words of a relay.
 //!
 //! Invariant: everything from outside is bounded and checked before it is used. Must not know:
 //! sockets, what records mean.
@@ -6,4 +6,5 @@
 pub mod bundle;
 pub mod card;
 pub mod courier;
+pub mod relay;
 pub mod session;

@@ -36,7 +36,13 @@ pub struct Acknowledged {
     pub vector: Vector,
 }
 
-fn claim_hash(space: &SpaceId, log: Option<&LogId>, counter: u64, vector: &[u8; 32]) -> [u8; 32] {
+/// Returns what a device signs of its vector's hash.
+pub(in crate::sync) fn claim_hash(
+    space: &SpaceId,
+    log: Option<&LogId>,
+    counter: u64,
+    vector: &[u8; 32],
+) -> [u8; 32] {
     let mut args = Writer::new();
     args.array(4).bytes(&space.0);
     match log {
@@ -52,7 +58,7 @@ fn claim_hash(space: &SpaceId, log: Option<&LogId>, counter: u64, vector: &[u8; 
 ///
 /// # Errors
 /// `E-NOTREADY` without a team; of the store.
-pub(super) fn sign(replica: &mut Replica, vector_hash: &[u8; 32]) -> Result<Claim> {
+pub(in crate::sync) fn sign(replica: &mut Replica, vector_hash: &[u8; 32]) -> Result<Claim> {
     let mind = &replica.mind;
     let (space, secret) = (mind.space()?, mind.identity()?.secret.clone());
     let log = mind.own.as_ref().map(|own| mind.logs[own.index].row.id);
@@ -81,7 +87,7 @@ fn read_signed(bytes: &[u8]) -> Result<(u64, Option<[u8; 32]>)> {
 ///
 /// # Errors
 /// `E-NOTMEMBER`; `E-SIG`; `E-FORMAT` when it names another device's log as its own.
-pub(super) fn check(
+pub(in crate::sync) fn check(
     mind: &Mind,
     device: &DeviceKey,
     claim: &Claim,
@@ -102,7 +108,7 @@ pub(super) fn check(
 ///
 /// # Errors
 /// Of the store.
-pub(super) fn keep(
+pub(in crate::sync) fn keep(
     replica: &mut Replica,
     device: &DeviceKey,
     claim: &Claim,

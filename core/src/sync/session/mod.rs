@@ -16,7 +16,7 @@
 //! a missing key) stops only its own log. Must not know: transports, encryption of the line; the
 //! signed hello is all the authentication here.
 
-mod ack;
+pub(in crate::sync) mod ack;
 mod event;
 mod message;
 mod plan;
