@@ -71,15 +71,12 @@ pub(crate) async fn serve(
 
 /// Serves one connection; what goes wrong on it is nobody else's business.
 async fn connection(stream: TcpStream, tls: Option<TlsAcceptor>, router: Router, app: &App) {
-    let limits = &app.config.limits;
-    let (first, write) =
-        (Duration::from_secs(limits.header_s), Duration::from_secs(limits.write_s));
     // An answer is written whole: waiting to fill a segment would only delay it.
     let _ = stream.set_nodelay(true);
-    let stream = Patient::new(stream, first, write);
     let Some(tls) = tls else {
         return speak(stream, false, router, app).await;
     };
+    let first = Duration::from_secs(app.config.limits.header_s);
     let Ok(Ok(stream)) = timeout(first, tls.accept(stream)).await else {
         return app.journal.add("handshakes_failed", 1);
     };
@@ -92,7 +89,10 @@ async fn speak<S>(stream: S, is_second: bool, router: Router, app: &App)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let stream = TokioIo::new(stream);
+    let limits = &app.config.limits;
+    let (first, write) =
+        (Duration::from_secs(limits.header_s), Duration::from_secs(limits.write_s));
+    let stream = TokioIo::new(Patient::new(stream, first, write));
     let service = TowerToHyperService::new(router);
     // Errors here are those of a line that broke or a request that was none.
     if is_second {
@@ -101,7 +101,7 @@ where
             .max_concurrent_streams(STREAMS_MAX)
             .max_header_list_size(u32::try_from(HEAD_BYTES_MAX).unwrap_or(u32::MAX))
             .keep_alive_interval(Some(Duration::from_secs(30)))
-            .keep_alive_timeout(Duration::from_secs(app.config.limits.header_s));
+            .keep_alive_timeout(first);
         let mut connection = pin!(http.serve_connection(stream, service));
         tokio::select! {
             _ = connection.as_mut() => return,
@@ -111,7 +111,7 @@ where
     } else {
         let mut http = hyper::server::conn::http1::Builder::new();
         http.timer(TokioTimer::new())
-            .header_read_timeout(Duration::from_secs(app.config.limits.header_s))
+            .header_read_timeout(first)
             .max_headers(HEADERS_MAX)
             .max_buf_size(HEAD_BYTES_MAX);
         let mut connection = pin!(http.serve_connection(stream, service));
@@ -124,15 +124,15 @@ where
 }
 
 /// A stream that gives up when nothing comes at first, or when nobody takes what is written.
-struct Patient {
-    stream: TcpStream,
+struct Patient<S> {
+    stream: S,
     first: Option<Pin<Box<Sleep>>>,
     write: Duration,
     writing: Option<Pin<Box<Sleep>>>,
 }
 
-impl Patient {
-    fn new(stream: TcpStream, first: Duration, write: Duration) -> Self {
+impl<S> Patient<S> {
+    fn new(stream: S, first: Duration, write: Duration) -> Self {
         Self { stream, first: Some(Box::pin(sleep(first))), write, writing: None }
     }
 
@@ -149,7 +149,7 @@ impl Patient {
     }
 }
 
-impl AsyncRead for Patient {
+impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -166,7 +166,7 @@ impl AsyncRead for Patient {
     }
 }
 
-impl AsyncWrite for Patient {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -119,6 +119,9 @@ async fn control(
     };
     app.check_room().await?;
     let mut packs = read_packs(&space, &body)?;
+    if packs.is_empty() {
+        return Err(Refusal::SHORT);
+    }
     if packs.iter().any(|pack| !pack.open) {
         return Err(Error::new(Kind::Invalid, "a sealed pack among control logs").into());
     }

@@ -1,7 +1,7 @@
 //! What a hub keeps, behind one trait: everything that must outlive a process, and nothing else.
 //!
 //! [`sqlite`] keeps it in one file. Any other implementation passes the same suite of tests
-//! (`hub/tests/conformance`). Several processes may share one storage, so what is decided on what
+//! (`hub/tests/relay/conformance.rs`). Several processes may share one storage, so what is decided on what
 //! is stored is decided inside one call. Invariant: what a call of this trait says it stored has
 //! reached the disk. Must not know: HTTP, who is a member, the time (it is an argument, in ms).
 
