@@ -1,5 +1,5 @@
 //! What devices and a relay say to each other, apart from how it is carried: what is signed and
-//! hashed, frames, and acknowledgements as the relay keeps them (protocol section 12).
+//! hashed, frames, and acknowledgements as the relay keeps them (`docs/protocol.md`).
 //!
 //! ```text
 //! frames = (u32 length, bytes)*
