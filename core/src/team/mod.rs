@@ -4,6 +4,7 @@
 //! devices, one compartment (`team`), one epoch at a time. The members are a pure function of the
 //! set of control entries, without clocks. Must not know: records, the database.
 
+pub mod chains;
 pub mod control;
 pub mod epoch;
 pub mod members;
