@@ -36,6 +36,18 @@ pub enum Kind {
     WaitMembers,
     /// The writer's role does not allow this act. Fault: the caller.
     Role,
+    /// Written after its author was removed. Fault: nobody's. Kept apart until an admin accepts it.
+    AfterRemoval,
+    /// This device was removed from the team. What it holds stays; it writes no more.
+    Removed,
+    /// The peer was removed from the team. The line is closed.
+    Peer,
+    /// An epoch's recipients are not exactly those entitled. Fault: its author. Void.
+    Epoch,
+    /// An invitation is over, used, or of another version. Make a new one.
+    Invite,
+    /// The digits on the two screens differ. Fault: somebody in between. Do not join.
+    Mitm,
     /// The epoch key is missing. Fault: nobody's. It is requested; the bytes are kept.
     WaitKey,
     /// A lockbox does not open to the key that it names. Fault: its author.
@@ -64,6 +76,16 @@ pub enum Kind {
     Busy,
     /// The command does not make sense as given. Fault: the caller.
     Invalid,
+    /// A chunk of a photo has a wrong size, hash or place. Fault: the transfer. Fetched again.
+    Chunk,
+    /// The picture is too large, or is none. Fault: the person who picked it.
+    Image,
+    /// The hub does not know this device by its token. Fault: nobody's. Log in anew.
+    Login,
+    /// A nonce was used before. Fault: a replay. Log in anew.
+    Nonce,
+    /// The hub shows an older state than before. Fault: a restored hub. What it lacks is sent.
+    HubOld,
     /// No such record, field or value here. Fault: the caller, or it has not arrived yet.
     NotFound,
     /// The store is closed or this device has no team yet. Fault: the caller.
@@ -88,6 +110,12 @@ impl Kind {
             Self::NotMember => "E-NOTMEMBER",
             Self::WaitMembers => "E-WAIT-MEMBERS",
             Self::Role => "E-ROLE",
+            Self::AfterRemoval => "E-AFTER-REMOVAL",
+            Self::Removed => "E-REMOVED",
+            Self::Peer => "E-PEER",
+            Self::Epoch => "E-EPOCH",
+            Self::Invite => "E-INVITE",
+            Self::Mitm => "E-MITM",
             Self::WaitKey => "E-WAIT-KEY",
             Self::Lockbox => "E-LOCKBOX",
             Self::Body => "E-BODY",
@@ -102,6 +130,11 @@ impl Kind {
             Self::Io => "E-IO",
             Self::Busy => "E-BUSY",
             Self::Invalid => "E-INVALID",
+            Self::Chunk => "E-CHUNK",
+            Self::Image => "E-IMAGE",
+            Self::Login => "E-LOGIN",
+            Self::Nonce => "E-NONCE",
+            Self::HubOld => "W-HUB-OLD",
             Self::NotFound => "E-NOTFOUND",
             Self::NotReady => "E-NOTREADY",
         }
@@ -123,6 +156,10 @@ impl Kind {
                 | Self::WaitMembers
                 | Self::WaitKey
                 | Self::BodyMissing
+                | Self::Chunk
+                | Self::Login
+                | Self::Nonce
+                | Self::HubOld
                 | Self::Full
                 | Self::Io
                 | Self::Busy

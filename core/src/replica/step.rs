@@ -57,18 +57,26 @@ struct Touched {
 
 /// One step; see the module.
 pub struct Step<'a> {
-    transaction: &'a Transaction<'a>,
-    mind: &'a mut Mind,
+    pub(super) transaction: &'a Transaction<'a>,
+    pub(super) mind: &'a mut Mind,
     /// By the number of the view and the record: an id alone may be claimed by two record types.
     touched: BTreeMap<(usize, RecordId), Touched>,
     cache: Cache,
+    /// Entries that came back from quarantine and whose items are in a queue.
+    pub(super) released: Vec<i64>,
 }
 
 impl<'a> Step<'a> {
     /// Starts a step inside a transaction.
     #[must_use]
     pub fn new(transaction: &'a Transaction<'a>, mind: &'a mut Mind) -> Self {
-        Self { transaction, mind, touched: BTreeMap::new(), cache: Cache::default() }
+        Self {
+            transaction,
+            mind,
+            touched: BTreeMap::new(),
+            cache: Cache::default(),
+            released: Vec::new(),
+        }
     }
 
     /// Takes one item in, and then those that waited for it.
@@ -88,15 +96,16 @@ impl<'a> Step<'a> {
         if self.mind.waiting.is_empty() {
             return Ok(());
         }
+        let mut queue = Vec::new();
+        self.wake_entry(log, seq, &mut queue)?;
+        self.absorb_all(queue)
+    }
+
+    fn wake_entry(&mut self, log: LogId, seq: u64, queue: &mut Vec<Incoming>) -> Result<()> {
         let place = |index| Place { log, seq, index };
         let waited_for = self.mind.waiting.range(place(0)..=place(u32::MAX));
         let places: Vec<Place> = waited_for.map(|(place, _)| *place).collect();
-        for place in places {
-            let mut queue = Vec::new();
-            self.wake(place, &mut queue)?;
-            self.absorb_all(queue)?;
-        }
-        Ok(())
+        places.into_iter().try_for_each(|place| self.wake(place, queue))
     }
 
     /// As [`Step::close_entry`], in a rebuild that has come to the entry with this row number.
@@ -114,17 +123,33 @@ impl<'a> Step<'a> {
         }
     }
 
-    fn absorb_all(&mut self, mut queue: Vec<Incoming>) -> Result<()> {
-        while let Some(incoming) = queue.pop() {
-            let place = incoming.place;
-            match self.take(incoming) {
-                Ok(()) => {}
-                Err(error) if is_damage(error.kind) => self.note_damaged(place, &error)?,
-                Err(error) => return Err(error),
+    pub(super) fn absorb_all(&mut self, mut queue: Vec<Incoming>) -> Result<()> {
+        loop {
+            while let Some(incoming) = queue.pop() {
+                let place = incoming.place;
+                let mut adopted = Vec::new();
+                self.adopt(&incoming, &mut adopted)?;
+                if !adopted.is_empty() {
+                    // What it builds on goes first.
+                    queue.push(incoming);
+                    queue.append(&mut adopted);
+                    continue;
+                }
+                match self.take(incoming) {
+                    Ok(()) => {}
+                    Err(error) if is_damage(error.kind) => self.note_damaged(place, &error)?,
+                    Err(error) => return Err(error),
+                }
+                self.wake(place, &mut queue)?;
             }
-            self.wake(place, &mut queue)?;
+            let Some(at) = self.released.pop() else {
+                return Ok(());
+            };
+            let (no, seq) = logs::parts(at);
+            if let Some(log) = self.mind.log_numbered(no).map(|log| log.row.id) {
+                self.wake_entry(log, seq, &mut queue)?;
+            }
         }
-        Ok(())
     }
 
     fn take(&mut self, incoming: Incoming) -> Result<()> {
@@ -233,6 +258,7 @@ impl<'a> Step<'a> {
         let item = (logs::at(log.row.no, place.seq), place.index);
         log.row.sort == Sort::Data
             && log.holds(place.seq)
+            && !self.mind.quarantine.contains(&item.0)
             && self.mind.is_rebuilt(log.row.no, place.seq)
             && !self.mind.pending.contains(&item)
             && !self.mind.holes.contains(&item)
@@ -285,7 +311,7 @@ impl<'a> Step<'a> {
     /// # Errors
     /// Of the store.
     pub fn finish(self) -> Result<Vec<Changed>> {
-        let Self { transaction, mind, touched, mut cache } = self;
+        let Self { transaction, mind, touched, mut cache, .. } = self;
         let views = Arc::clone(&mind.views);
         let mut changed = Vec::with_capacity(touched.len());
         for ((number, id), mut touched) in touched {

@@ -16,8 +16,9 @@ use crate::error::{Error, Kind, Result};
 use crate::ids::to_hex;
 
 /// The version of the truth tables; views have a hash of their own.
-pub const SCHEMA_VERSION: i64 = 1;
-const MIGRATIONS: &[&str] = &[include_str!("migrations/001_init.sql")];
+pub const SCHEMA_VERSION: i64 = 2;
+const MIGRATIONS: &[&str] =
+    &[include_str!("migrations/001_init.sql"), include_str!("migrations/002_quarantine.sql")];
 const DATABASE: &str = "store.db";
 const KEY_CHECK: &str = "store.check";
 const LOCK: &str = "store.lock";

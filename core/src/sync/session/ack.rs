@@ -80,14 +80,14 @@ fn read_signed(bytes: &[u8]) -> Result<(u64, Option<[u8; 32]>)> {
 /// Checks that `device` is a member and signed this vector hash.
 ///
 /// # Errors
-/// `E-NOTMEMBER`; `E-SIG`; `E-FORMAT` when it names another device's log as its own.
+/// `E-NOTMEMBER`; `E-PEER` for a removed one; `E-SIG`; `E-FORMAT` when it names another device's log as its own.
 pub(super) fn check(
     mind: &Mind,
     device: &DeviceKey,
     claim: &Claim,
     vector_hash: &[u8; 32],
 ) -> Result<()> {
-    mind.members.member(device)?;
+    check_peer(mind, device)?;
     let known = claim.log.as_ref().and_then(|log| mind.log(log));
     if known.is_some_and(|log| log.row.device != *device || log.row.sort != Sort::Data) {
         let what = format!("device {device} names a log that is not its data log");
@@ -95,6 +95,19 @@ pub(super) fn check(
     }
     let hash = claim_hash(&mind.space()?, claim.log.as_ref(), claim.counter, vector_hash);
     crypto::verify(device, &hash, &claim.signature)
+}
+
+/// Checks that the other side is a member.
+///
+/// # Errors
+/// `E-PEER` for a removed one, `E-NOTMEMBER`.
+pub(super) fn check_peer(mind: &Mind, device: &DeviceKey) -> Result<()> {
+    let member = mind.members.member(device).map(drop);
+    member.map_err(|error| match error.kind {
+        // That is what a device is told of itself; of another it is said so.
+        Kind::Removed => Error::new(Kind::Peer, error.context),
+        _ => error,
+    })
 }
 
 /// Keeps a statement that was checked; returns false when a newer one is here already, as after a
