@@ -258,13 +258,20 @@ impl Mind {
     }
 
     /// Returns the epoch that writers use now, and its secret: of those that may seal and are held
-    /// here the one of greatest depth, then id.
+    /// here the one of greatest depth, then id. Who is no member any more hands in what it has under
+    /// the last key that it holds.
     ///
     /// # Errors
     /// `E-WAIT-KEY` when none is held.
     pub fn epoch(&self) -> Result<(EpochId, &EpochSecret)> {
         let space = self.space()?;
-        let held = self.members.eligible().into_iter().find_map(|epoch| {
+        let me = self.identity()?.secret.device_key();
+        let mut usable = self.members.eligible();
+        if self.members.removed.contains_key(&me) {
+            usable = self.members.epochs.values().collect();
+            usable.sort_by_key(|epoch| std::cmp::Reverse((epoch.depth, epoch.id, epoch.at)));
+        }
+        let held = usable.into_iter().find_map(|epoch| {
             let secret = self.epochs.get(&epoch.id)?;
             secret.makes(&space, epoch).then_some((epoch.id, secret))
         });

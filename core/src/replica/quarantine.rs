@@ -232,7 +232,10 @@ impl Step<'_> {
             Ok(())
         })?;
         for index in (0..items).rev() {
-            queue.extend(self.read_back((at, index))?);
+            if let Some(incoming) = self.read_back((at, index))? {
+                self.queued.insert((at, index));
+                queue.push(incoming);
+            }
         }
         Ok(())
     }

@@ -4,7 +4,7 @@
 //! is then merged once, however many items came. Items whose deps are missing are pending; those
 //! that cannot be read are damaged and stop only themselves. Must not know: packs, sessions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use rusqlite::{Transaction, params};
@@ -64,6 +64,8 @@ pub struct Step<'a> {
     cache: Cache,
     /// Entries that came back from quarantine and whose items are in a queue.
     pub(super) released: Vec<i64>,
+    /// Items that were read back and are in a queue: not there yet for those that build on them.
+    pub(super) queued: HashSet<(i64, u32)>,
 }
 
 impl<'a> Step<'a> {
@@ -76,6 +78,7 @@ impl<'a> Step<'a> {
             touched: BTreeMap::new(),
             cache: Cache::default(),
             released: Vec::new(),
+            queued: HashSet::new(),
         }
     }
 
@@ -134,6 +137,10 @@ impl<'a> Step<'a> {
                     queue.push(incoming);
                     queue.append(&mut adopted);
                     continue;
+                }
+                if !self.queued.is_empty() {
+                    let at = logs::at(self.mind.local_no(&place.log), place.seq);
+                    self.queued.remove(&(at, place.index));
                 }
                 match self.take(incoming) {
                     Ok(()) => {}
@@ -262,6 +269,7 @@ impl<'a> Step<'a> {
             && self.mind.is_rebuilt(log.row.no, place.seq)
             && !self.mind.pending.contains(&item)
             && !self.mind.holes.contains(&item)
+            && !self.queued.contains(&item)
     }
 
     fn note_pending(&mut self, missing: Place, place: Place) -> Result<()> {
@@ -300,6 +308,7 @@ impl<'a> Step<'a> {
         for item in items {
             self.mind.pending.remove(&item);
             if let Some(incoming) = self.read_back(item)? {
+                self.queued.insert(item);
                 queue.push(incoming);
             }
         }

@@ -23,7 +23,10 @@ const LOCKBOX_BYTES_MAX: usize = 256;
 pub const NAME_BYTES_MAX: usize = 64;
 
 /// What a device may do in the space at all; the domain role says more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum Rights {
     /// Reads.
