@@ -162,6 +162,12 @@ impl Maker<'_> {
             ]),
             self.command("export").arg(out().required(true)),
             self.command("import").arg(file()),
+            self.command("remove").arg(self.positional("device").required(true)),
+            self.command("quarantine").args([
+                self.positional("log-of"),
+                self.flag("accept"),
+                self.option("last"),
+            ]),
         ]
     }
 

@@ -103,6 +103,8 @@ fn exit_of(kind: Kind) -> Exit {
         | Kind::NotFound
         | Kind::NotReady
         | Kind::NotMember
+        | Kind::Removed
+        | Kind::Peer
         | Kind::ChangeTooBig => Exit::Refused,
         Kind::DbKey | Kind::DbPage | Kind::DbNewer | Kind::Busy => Exit::Store,
         Kind::Full | Kind::Io => Exit::Storage,
