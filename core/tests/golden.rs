@@ -277,7 +277,8 @@ fn an_epoch_and_what_it_opens_keep_their_bytes() {
     let parent = (EpochId([0x0e; 16]), EpochSecret([0x0f; 32]));
     let mut rng = rand_chacha::ChaCha8Rng::from_seed([1; 32]);
     let me = [(secret().device_key(), secret().box_key())];
-    let made = make(&SPACE, (&log(), 7), &[parent.clone()], &me, &mut rng).expect("made");
+    let made =
+        make(&SPACE, (&log(), 7), std::slice::from_ref(&parent), &me, &mut rng).expect("made");
     let act = Act::Epoch(made.clone());
     // The lockbox is another one each time, so what is stored must open, not be equal.
     let bytes = stored("epoch", &act.encode());

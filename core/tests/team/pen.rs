@@ -15,20 +15,21 @@ pub(crate) const DEVICES: usize = 7;
 
 /// The key of a device by its number.
 pub(crate) fn key(device: usize) -> DeviceKey {
-    DeviceSecret { sign: [1 + u8::try_from(device).unwrap(); 32], unbox: [9; 32] }.device_key()
+    DeviceSecret { sign: [1 + u8::try_from(device).expect("there"); 32], unbox: [9; 32] }
+        .device_key()
 }
 
 pub(crate) fn person(device: usize) -> PersonId {
-    PersonId([u8::try_from(device).unwrap(); 16])
+    PersonId([u8::try_from(device).expect("there"); 16])
 }
 
 fn control_log(device: usize) -> LogId {
-    LogId([0xc0 + u8::try_from(device).unwrap(); 16])
+    LogId([0xc0 + u8::try_from(device).expect("there"); 16])
 }
 
 /// The data log of a device.
 pub(crate) fn data_log(device: usize) -> LogId {
-    LogId([0xd0 + u8::try_from(device).unwrap(); 16])
+    LogId([0xd0 + u8::try_from(device).expect("there"); 16])
 }
 
 pub(crate) struct Team {

@@ -143,7 +143,7 @@ fn g10_two_keys_made_at_once_both_open_and_the_next_writer_takes_the_deeper_then
     c.hears_from(&d);
     d.hears_from(&c);
     founder.hears_from(&c);
-    let greater = *made.iter().max().unwrap();
+    let greater = *made.iter().max().expect("there");
     assert_eq!([epoch(&c), epoch(&d), epoch(&founder)], [greater; 3]);
     for phone in [&founder, &c, &d] {
         assert_eq!((phone.notes(of_c), phone.notes(of_d)), (Some(0), Some(0)));
@@ -288,12 +288,13 @@ fn row_18_a_pack_whose_key_is_missing_waits_and_is_read_when_the_key_comes() {
     let (c, d) = (Phone::member(2, &founder), Phone::member(3, &founder));
     founder.store.remove(&c.key()).expect("removed");
     let record = founder.say(1, "dưới khóa mới");
-    let all = packs(&founder.store, &tuquan_tests::team::vector(&d.store).unwrap()).unwrap();
+    let all = packs(&founder.store, &tuquan_tests::team::vector(&d.store).expect("there"))
+        .expect("there");
     let (control, data): (Vec<_>, Vec<_>) =
-        all.into_iter().partition(|pack| Header::read(pack).unwrap().open);
+        all.into_iter().partition(|pack| Header::read(pack).expect("there").open);
     let held = d.store.bulk(|replica| replica.ingest(&data[0])).expect("kept").held;
     assert_eq!(held.map(|kind| kind.code()), Some("E-WAIT-KEY"));
-    assert_eq!(d.store.stats().unwrap().locked, 1);
+    assert_eq!(d.store.stats().expect("there").locked, 1);
     d.hear(&control);
-    assert_eq!((d.notes(record), d.store.stats().unwrap().locked), (Some(0), 0));
+    assert_eq!((d.notes(record), d.store.stats().expect("there").locked), (Some(0), 0));
 }

@@ -40,8 +40,8 @@ fn scene(d_builds: bool) -> Scene {
     for phone in [&c, &d, &observer] {
         phone.hears_from(&founder);
     }
-    let mut of_c = vector(&c.store).unwrap();
-    let mut of_founder = vector(&founder.store).unwrap();
+    let mut of_c = vector(&c.store).expect("there");
+    let mut of_founder = vector(&founder.store).expect("there");
     let mut packs = Vec::new();
     let late = c.say(2, "sau khi bị xóa");
     packs.push(c.news(&mut of_c));
@@ -49,7 +49,7 @@ fn scene(d_builds: bool) -> Scene {
     packs.push(c.news(&mut of_c));
     if d_builds {
         d.hears_from(&c);
-        let mut of_d = vector(&d.store).unwrap();
+        let mut of_d = vector(&d.store).expect("there");
         d.add(4, late, "của D");
         packs.push(d.news(&mut of_d));
     }
@@ -94,7 +94,7 @@ fn g1_what_was_kept_apart_is_accepted_by_the_admin_as_far_as_it_says() {
     assert_eq!(said.len(), 3);
     assert_eq!((said[0].kind.as_str(), said[0].record), ("incident", Some(scene.late)));
     assert!(format!("{:?}", said[1].fields).contains("thứ hai"), "{said:?}");
-    let refused = phone.store.accept_quarantined(&log, apart[0].last).unwrap_err();
+    let refused = phone.store.accept_quarantined(&log, apart[0].last).expect_err("refused");
     assert_eq!(refused.kind, Kind::Role);
 
     founder.accept_quarantined(&log, apart[0].first + 1).expect("accepted");
@@ -104,7 +104,7 @@ fn g1_what_was_kept_apart_is_accepted_by_the_admin_as_far_as_it_says() {
     phone.hears_from(&scene.founder);
     assert_eq!(phone.shown(), scene.founder.shown());
     phone.is_sound();
-    let nothing = founder.accept_quarantined(&log, apart[0].last).unwrap_err();
+    let nothing = founder.accept_quarantined(&log, apart[0].last).expect_err("refused");
     assert_eq!(nothing.kind, Kind::NotFound);
 }
 
@@ -152,7 +152,7 @@ fn a_removed_device_keeps_its_data_and_writes_no_more_once_it_knows() {
     let scene = scene(false);
     scene.c.store.apply(request(20), &incident("chưa biết")).expect("it does not know yet");
     scene.c.hears_from(&scene.founder);
-    let refused = scene.c.store.apply(request(21), &incident("đã biết")).unwrap_err();
+    let refused = scene.c.store.apply(request(21), &incident("đã biết")).expect_err("refused");
     assert_eq!((refused.kind, refused.code()), (Kind::Removed, "E-REMOVED"));
     // The same entries give the same views, on the removed device too.
     scene.founder.hears_from(&scene.c);
@@ -168,12 +168,18 @@ fn a_removed_peer_is_told_so_and_the_line_closes() {
     let scene = scene(false);
     let mut one = Session::new(Side::Initiator, 0, Options::default());
     let mut two = Session::new(Side::Responder, 0, Options::default());
-    let hello = scene.c.store.bulk(|replica| one.poll_transmit(replica)).unwrap().unwrap();
+    let hello =
+        scene.c.store.bulk(|replica| one.poll_transmit(replica)).expect("there").expect("there");
     let refused = scene.founder.store.bulk(|replica| two.handle_message(replica, &hello, 0));
-    assert_eq!(refused.unwrap_err().code(), "E-PEER");
-    let told = scene.founder.store.bulk(|replica| two.poll_transmit(replica)).unwrap().unwrap();
+    assert_eq!(refused.expect_err("refused").code(), "E-PEER");
+    let told = scene
+        .founder
+        .store
+        .bulk(|replica| two.poll_transmit(replica))
+        .expect("there")
+        .expect("there");
     let ended = scene.c.store.bulk(|replica| one.handle_message(replica, &told, 0));
-    assert_eq!(ended.unwrap_err().code(), "E-PEER");
+    assert_eq!(ended.expect_err("refused").code(), "E-PEER");
 }
 
 #[test]
@@ -199,8 +205,8 @@ fn a_device_that_is_let_in_again_writes_to_new_logs() {
     assert_eq!(founder.shown(), c.shown());
     // And in another order: the new log first.
     let late = scene.observer.copy();
-    let mut packs =
-        tuquan_tests::team::packs(&founder.store, &vector(&late.store).unwrap()).unwrap();
+    let mut packs = tuquan_tests::team::packs(&founder.store, &vector(&late.store).expect("there"))
+        .expect("there");
     packs.reverse();
     late.hear(&packs);
     assert_eq!(late.shown(), founder.shown());
@@ -221,7 +227,7 @@ fn a_member_that_may_only_read_from_now_on_is_judged_so_past_the_cut() {
     founder.hears_from(d);
     assert_eq!((founder.notes(before), founder.notes(after)), (Some(0), None));
     d.hears_from(founder);
-    assert_eq!(d.store.apply(request(42), &incident("x")).unwrap_err().kind, Kind::Role);
+    assert_eq!(d.store.apply(request(42), &incident("x")).expect_err("refused").kind, Kind::Role);
     assert_eq!(d.shown().apart, founder.shown().apart);
     // It still reads what is new.
     let news = founder.say(43, "mới");
@@ -239,14 +245,14 @@ fn a_member_that_may_only_read_from_now_on_is_judged_so_past_the_cut() {
 #[test]
 fn only_an_admin_governs_and_not_itself() {
     let scene = scene(false);
-    let kind = |outcome: tuquan_core::error::Result<()>| outcome.unwrap_err().kind;
+    let kind = |outcome: tuquan_core::error::Result<()>| outcome.expect_err("refused").kind;
     let (founder, d) = (&scene.founder, &scene.d);
     assert_eq!(kind(d.store.remove(&founder.key())), Kind::Role);
     assert_eq!(kind(d.store.set_role(&founder.key(), Rights::Reader, Role::R1)), Kind::Role);
     assert_eq!(kind(founder.store.remove(&founder.key())), Kind::Invalid);
     assert_eq!(kind(founder.store.remove(&scene.c.key())), Kind::Removed);
     assert_eq!(
-        kind(founder.store.remove(&Phone::new(9).store.init().unwrap().device)),
+        kind(founder.store.remove(&Phone::new(9).store.init().expect("there").device)),
         Kind::NotMember
     );
     assert_eq!(kind(founder.store.set_role(&d.key(), Rights::Admin, Role::R3)), Kind::Role);
@@ -283,11 +289,11 @@ fn long_scene() -> (Scene, Vec<Vec<Vec<u8>>>, stage::Shown) {
     let scene = scene(true);
     let mut packs = scene.packs.clone();
     scene.founder.hear(&packs.concat());
-    let mut of_founder = vector(&scene.founder.store).unwrap();
+    let mut of_founder = vector(&scene.founder.store).expect("there");
     let last = scene.founder.store.quarantined()[0].last;
     scene.founder.store.accept_quarantined(&scene.c.log(), last).expect("accepted");
     packs.push(scene.founder.news(&mut of_founder));
-    let mut of_c = vector(&scene.c.store).unwrap();
+    let mut of_c = vector(&scene.c.store).expect("there");
     scene.c.add(50, scene.late, "thứ tư");
     packs.push(scene.c.news(&mut of_c));
     let expected = scene.observer.copy();

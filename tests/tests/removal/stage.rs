@@ -30,7 +30,7 @@ pub(crate) struct Shown {
 
 impl std::fmt::Debug for Shown {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {:?} {:?}", &self.views[..8], self.apart, self.members.heads)
+        write!(f, "{} {:?} {:?}", self.views, self.apart, self.members.heads)
     }
 }
 
