@@ -18,6 +18,7 @@ const CORPUS: &[u64] = &[
     31,   // a record of another type took an incident's id
     49,   // items that waited for a place that its entry does not have
     55,   // a creation whose id was written to before it came
+    391,  // a damaged item brought back what was kept apart, but only when it came last
     1110, // an own write that another's item waited for was not yet there to be merged
 ];
 

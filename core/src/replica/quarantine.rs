@@ -187,14 +187,20 @@ impl Step<'_> {
             return Ok(());
         }
         let place = incoming.place;
-        let deps = match &incoming.content {
-            Content::Item(item) => item.deps.clone(),
+        let item = match &incoming.content {
+            Content::Item(item) => item.clone(),
             Content::Bytes(bytes) => match Item::decode(bytes, &place.log) {
-                Ok(item) if self.mind.view(item.kind).is_some() => item.deps,
-                _ => return Ok(()),
+                Ok(item) => item,
+                Err(_) => return Ok(()),
             },
         };
-        for dep in deps {
+        // Exactly the items that could wait for others bring them back: a damaged one, which waits for
+        // nothing, would do so only when it came last.
+        let is_whole = target(self.mind, &item, place, incoming.hlc).is_ok();
+        if self.mind.view(item.kind).is_none() || !is_whole {
+            return Ok(());
+        }
+        for dep in item.deps {
             let at = logs::at(self.mind.local_no(&dep.place.log), dep.place.seq);
             let Some(log) = self.mind.log(&dep.place.log) else {
                 continue;
