@@ -169,6 +169,12 @@ impl Maker<'_> {
             self.command("grant").args([file(), out(), self.role()]),
             self.command("export").arg(out().required(true)),
             self.command("import").arg(file()),
+            self.command("remove").arg(self.positional("device").required(true)),
+            self.command("quarantine").args([
+                self.positional("log-of"),
+                self.flag("accept"),
+                self.option("last"),
+            ]),
         ]
     }
 

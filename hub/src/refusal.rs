@@ -59,6 +59,7 @@ impl From<Error> for Refusal {
             Kind::Full => Self { retry_after_s: Some(3_600), ..Self::FULL },
             Kind::Size => Self::SIZE,
             Kind::NotMember => Self::NOT_MEMBER,
+            Kind::Removed => Self::REMOVED,
             Kind::Role => Self::ROLE,
             kind if kind.is_of_storage() || kind == Kind::DbNewer => {
                 Self { code: kind.code(), retry_after_s: Some(5), ..Self::STOPPED }

@@ -17,7 +17,6 @@ pub(crate) enum Standing<'a> {
     /// A member.
     Active(&'a Member),
     /// It was one.
-    #[allow(dead_code, reason = "the members do not say yet who was removed")]
     Removed,
     /// The control logs that are here do not name it.
     Unknown,
@@ -63,6 +62,7 @@ impl Team {
     pub(crate) fn standing(&self, device: &DeviceKey) -> Standing<'_> {
         match self.members.devices.get(device) {
             Some(member) => Standing::Active(member),
+            None if self.members.removed.contains_key(device) => Standing::Removed,
             None => Standing::Unknown,
         }
     }
@@ -83,7 +83,7 @@ impl Team {
             .collect()
     }
 
-    /// Returns how many devices there are or were.
+    /// Returns how many devices are members.
     pub(crate) fn devices(&self) -> usize {
         self.members.devices.len()
     }

@@ -17,7 +17,7 @@ use tuquan_core::record::document::Document;
 use tuquan_core::record::plain::Plain;
 use tuquan_core::replica::Replica;
 use tuquan_core::replica::outgoing::Vector;
-use tuquan_core::replica::write::GrantOf;
+use tuquan_core::replica::govern::GrantOf;
 use tuquan_core::sync::bundle::BundleWriter;
 use tuquan_core::sync::card::Card;
 use tuquan_core::sync::frames::{Gathering, cut};

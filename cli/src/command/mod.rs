@@ -9,6 +9,7 @@ mod import_csv;
 mod joining;
 mod read;
 mod report;
+mod team;
 mod write;
 
 use crate::{
@@ -32,7 +33,9 @@ pub(crate) fn run(name: &str, context: &Context<'_>) -> Outcome<Answer> {
         "show" => read::show(context),
         "search" => read::search(context),
         "conflicts" => read::conflicts(context),
-        "members" => read::members(context),
+        "members" => team::members(context),
+        "remove" => team::remove(context),
+        "quarantine" => team::quarantine(context),
         "report" => report::report(context),
         "import-csv" => import_csv::import_csv(context),
         "export-csv" => export_csv::export_csv(context),

@@ -1,4 +1,4 @@
-//! Commands that only read: lists, pages, searches, conflicts, members.
+//! Commands that only read: lists, pages, searches, conflicts.
 //!
 //! Must not know: how queries are answered.
 
@@ -107,26 +107,6 @@ pub(crate) fn conflicts(context: &Context<'_>) -> Outcome<Answer> {
     }
     let count = store.stats()?.conflicts;
     let value = json!({ "conflicts": values, "count": count });
-    Ok(Answer::new(lines.join("\n"), value))
-}
-
-/// Lists the member devices.
-pub(crate) fn members(context: &Context<'_>) -> Outcome<Answer> {
-    let store = context.open()?;
-    let (members, device) = (store.members()?, store.device()?);
-    let mut lines = Vec::with_capacity(members.len());
-    for member in &members {
-        let this = match member.is_this {
-            true => context.words.get("members.this"),
-            false => "",
-        };
-        let role = context.words.token("role", &member.role);
-        lines.push(format!("{}  {role}  {this}", member.device).trim_end().to_owned());
-    }
-    if lines.is_empty() {
-        lines.push(context.words.get("members.none").to_owned());
-    }
-    let value = json!({ "device": device, "members": members });
     Ok(Answer::new(lines.join("\n"), value))
 }
 

@@ -7,6 +7,7 @@ pub mod code;
 pub mod command;
 pub mod gate;
 pub mod query;
+pub mod team;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use self::command::{Command, Effect, Planned, Planner};
 use self::gate::{Gate, Readers};
-use self::query::{Answer, Count, Counts, List, MemberDevice, Page, Query, Record, Search};
+use self::query::{Answer, Count, Counts, List, Page, Query, Record, Search};
 use crate::clock::Env;
 use crate::error::{Error, Kind, Result};
 use crate::ids::{DeviceKey, LogId, PersonId, RecordId, RequestId, SpaceId, to_hex};
@@ -109,6 +110,10 @@ pub struct Stats {
     pub damaged: u64,
     /// Packs that wait for a key, an author or a team list.
     pub held: u64,
+    /// Of those: packs that wait for a key (`E-WAIT-KEY`).
+    pub locked: u64,
+    /// Entries that are kept apart until an admin accepts them (`E-AFTER-REMOVAL`).
+    pub quarantined: u64,
     /// Bytes of the database.
     pub bytes: u64,
 }
@@ -224,32 +229,13 @@ impl Tuquan {
         })
     }
 
-    /// Lists the member devices.
-    ///
-    /// # Errors
-    /// `E-NOTREADY` before there is a device identity.
-    pub fn members(&self) -> Result<Vec<MemberDevice>> {
-        let this = self.device()?.device;
-        let members = self.members.read().unwrap_or_else(PoisonError::into_inner);
-        let role = |role: Option<Role>| role.map_or_else(String::new, |role| format!("{role:?}"));
-        Ok(members
-            .devices
-            .iter()
-            .map(|(device, member)| MemberDevice {
-                device: *device,
-                role: role(member.role),
-                is_this: *device == this,
-            })
-            .collect())
-    }
-
     /// Does one command, durably: when this returns, it is saved on this phone.
     ///
     /// A repeated request id returns the first answer and writes nothing.
     ///
     /// # Errors
-    /// `E-INVALID`, `E-ROLE`, `E-NOTFOUND`, `E-CHANGE-BIG` for the command; `E-FULL` means NOT
-    /// saved; `E-IO` means not sure, and looked up again before it is returned.
+    /// `E-INVALID`, `E-ROLE`, `E-NOTFOUND`, `E-CHANGE-BIG` for the command; `E-REMOVED` once this
+    /// device knows that it is no member any more; `E-FULL` means NOT saved; `E-IO` means not sure, and looked up again before it is returned.
     pub fn apply(&self, request: RequestId, command: &Command) -> Result<Applied> {
         let mut replica = self.writer.tap();
         replica.refresh()?;
@@ -492,6 +478,8 @@ impl Tuquan {
                 pending: number("SELECT count(*) FROM pending")?,
                 damaged: number("SELECT count(*) FROM damaged")?,
                 held: number("SELECT count(*) FROM held")?,
+                locked: number("SELECT count(*) FROM held WHERE reason = 'E-WAIT-KEY'")?,
+                quarantined: number("SELECT count(*) FROM quarantine")?,
                 bytes: pages * page_size,
             })
         })

@@ -5,12 +5,15 @@
 //! a failure it is read back. Must not know: sessions, commands, JSON.
 
 pub mod gather;
+pub mod govern;
 pub mod ingest;
 mod merging;
 pub mod mind;
 pub mod outgoing;
+pub mod quarantine;
 pub mod rebuild;
 pub mod salvage;
+pub mod standing;
 pub mod step;
 pub mod write;
 

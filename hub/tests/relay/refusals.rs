@@ -41,6 +41,31 @@ async fn no_token_a_wrong_one_and_an_old_one_have_to_log_in() {
 }
 
 #[tokio::test]
+async fn a_removed_device_is_told_so_from_the_moment_that_the_hub_hears_of_it() {
+    let place = Place::new("removed", |_| {}).await;
+    let team = Team::new(2, 115);
+    let clients = team.enter(&place.stranger).await;
+    clients[1].get(&team.path("/state")).await.expect(200);
+    let removed = &team.devices[1].secret;
+    team.founder().store.remove(&removed.device_key()).unwrap();
+    clients[1].get(&team.path("/state")).await.expect(200);
+    team.bring_control(&place.stranger).await.expect(200);
+    // The token is good for hours; the device is not.
+    for path in ["/state", "/packs", "/acks"] {
+        let answer = clients[1].get(&team.path(path)).await;
+        assert_eq!(answer.refusal(), refusal(403, "E-REMOVED"));
+    }
+    let note = team.devices[1].write(1, "x", &Vector::default());
+    let answer = team.bring(&clients[1], &note).await;
+    assert_eq!(answer.refusal(), refusal(403, "E-REMOVED"));
+    let answer = place.stranger.challenge(&team.space, removed).await;
+    assert_eq!(answer.refusal(), refusal(403, "E-REMOVED"));
+    // The others go on, and may carry what it wrote: phones judge that.
+    team.bring(&clients[2], &note).await.expect(200);
+    assert_eq!(team.listed(&clients[0]).await.len(), note.len());
+}
+
+#[tokio::test]
 async fn a_nonce_is_good_once_for_one_device_and_for_a_minute() {
     let place = Place::new("nonce", |_| {}).await;
     let team = Team::new(1, 120);

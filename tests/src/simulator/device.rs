@@ -22,6 +22,8 @@ pub(super) struct Device {
     pub(super) own_next: u64,
     /// Who may meet whom: only phones of one group.
     pub(super) group: u64,
+    /// Whether the founder removed it.
+    pub(super) is_removed: bool,
 }
 
 /// What a phone showed before it went down.
@@ -38,7 +40,7 @@ impl Device {
         disk: Arc<FaultDisk>,
         clock: HandClock,
     ) -> Self {
-        Self { number, folder, disk, clock, store: None, own_next: 0, group: 0 }
+        Self { number, folder, disk, clock, store: None, own_next: 0, group: 0, is_removed: false }
     }
 
     pub(super) fn open(&mut self, seed: u64) -> Result<()> {

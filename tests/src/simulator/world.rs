@@ -29,9 +29,10 @@ pub(super) struct World<'a> {
     pub(super) mail: Vec<Vec<u8>>,
     /// All that the liar packed; a piece lost for good would leave a gap that never closes.
     pub(super) lies: Vec<Vec<u8>>,
-    /// Acknowledged texts that no merge may take away: record, list, text.
-    pub(super) said: Vec<(RecordId, &'static str, String)>,
-    pub(super) records: Vec<RecordId>,
+    /// Acknowledged texts that no merge may take away: phone, record, list, text.
+    pub(super) said: Vec<(usize, RecordId, &'static str, String)>,
+    /// Records, and the phone that wrote each.
+    pub(super) records: Vec<(usize, RecordId)>,
     pub(super) report: Report,
 }
 
@@ -99,8 +100,9 @@ impl<'a> World<'a> {
             let at = self.below(self.devices.len() as u64) as usize;
             let roll = self.below(100);
             let name = match roll {
-                0..55 => "tap",
-                55..67 => "meet",
+                0..54 => "tap",
+                54..56 => "govern",
+                56..67 => "meet",
                 67..75 => "post",
                 75..84 => "hand over",
                 84..89 => "clock",
@@ -120,6 +122,7 @@ impl<'a> World<'a> {
     fn step(&mut self, name: &str, at: usize) -> Result<()> {
         match name {
             "tap" => self.tap(at),
+            "govern" => self.govern(),
             "meet" => {
                 let other = self.below(self.devices.len() as u64) as usize;
                 let cut = if self.below(2) == 0 { Some(self.below(9)) } else { None };
@@ -127,8 +130,9 @@ impl<'a> World<'a> {
                     return Ok(());
                 }
                 match self.meet(at, other, cut) {
-                    // Who joined earlier may not have heard of who joined later.
-                    Err(error) if error.kind == Kind::NotMember => Ok(()),
+                    // Who joined earlier may not have heard of who joined later; who was removed is not
+                    // spoken to.
+                    Err(error) if matches!(error.kind, Kind::NotMember | Kind::Peer) => Ok(()),
                     outcome => outcome,
                 }
             }
@@ -173,6 +177,9 @@ impl<'a> World<'a> {
         self.trace.note(format_args!("{:?}", outcome.as_ref().map_err(Error::code)));
         let applied = match outcome {
             Err(error) if matches!(error.kind, Kind::Invalid | Kind::Role) => return Ok(()),
+            Err(error) if error.kind == Kind::Removed && self.devices[at].is_removed => {
+                return Ok(());
+            }
             other => other?,
         };
         let shown = store.get(&applied.record)?;
@@ -184,13 +191,13 @@ impl<'a> World<'a> {
                 .get(list)
                 .is_some_and(|all| all.iter().any(|one| holds(&one.value, &deed.text)));
             assert!(there, "seed {}: an own note cannot be read: {shown:?}", self.seed);
-            self.said.push((applied.record, list, deed.text));
+            self.said.push((at, applied.record, list, deed.text));
         }
         if let Some(entry) = applied.entry {
             let device = &mut self.devices[at];
             assert!(entry.seq >= device.own_next, "seed {}: a sequence number twice", self.seed);
             device.own_next = entry.seq + 1;
-            self.records.push(applied.record);
+            self.records.push((at, applied.record));
         }
         Ok(())
     }
@@ -238,7 +245,7 @@ impl<'a> World<'a> {
         let applied = self.devices[at].store().apply(request(number), &command)?;
         if let Some(entry) = applied.entry {
             self.devices[at].own_next = entry.seq + 1;
-            self.records.push(applied.record);
+            self.records.push((at, applied.record));
         }
         Ok(())
     }

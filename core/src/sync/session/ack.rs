@@ -84,14 +84,15 @@ fn read_signed(bytes: &[u8]) -> Result<(u64, Option<[u8; 32]>)> {
 /// Checks that `device` is a member and signed this vector hash.
 ///
 /// # Errors
-/// `E-NOTMEMBER`; `E-SIG`; `E-FORMAT` when it names another device's log as its own.
+/// `E-NOTMEMBER`; `E-PEER` for a removed one; `E-SIG`; `E-FORMAT` when it names another device's
+/// log as its own.
 pub(in crate::sync) fn check(
     mind: &Mind,
     device: &DeviceKey,
     claim: &Claim,
     vector_hash: &[u8; 32],
 ) -> Result<()> {
-    mind.members.member(device)?;
+    check_peer(mind, device)?;
     check_signature(mind, device, claim, vector_hash)
 }
 
@@ -112,6 +113,19 @@ pub(super) fn check_signature(
     }
     let hash = claim_hash(&mind.space()?, claim.log.as_ref(), claim.counter, vector_hash);
     crypto::verify(device, &hash, &claim.signature)
+}
+
+/// Checks that the other side is a member.
+///
+/// # Errors
+/// `E-PEER` for a removed one, `E-NOTMEMBER`.
+pub(super) fn check_peer(mind: &Mind, device: &DeviceKey) -> Result<()> {
+    let member = mind.members.member(device).map(drop);
+    member.map_err(|error| match error.kind {
+        // That is what a device is told of itself; of another it is said so.
+        Kind::Removed => Error::new(Kind::Peer, error.context),
+        _ => error,
+    })
 }
 
 /// Keeps a statement that was checked; returns false when a newer one is here already, as after a

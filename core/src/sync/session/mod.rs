@@ -237,7 +237,7 @@ impl Session {
             vector_hash,
         };
         self.send(&Message::Hello(hello));
-        let epoch = replica.mind.members.epochs.keys().next_back().copied();
+        let epoch = replica.mind.members.current();
         self.epochs = (epoch, epoch);
         self.mine = Some(vector);
         Ok(())

@@ -180,7 +180,7 @@ impl Session {
             replica.ingest(bytes)
         };
         match (outcome, header.ranges.first()) {
-            (Ok(ingested), _) => self.note_received(ingested),
+            (Ok(ingested), _) => self.note_received(replica, ingested)?,
             (Err(error), Some(extent)) if is_of_one_log(error.kind) => {
                 self.note_refused(extent.log, error);
             }
@@ -196,8 +196,16 @@ impl Session {
         Ok(())
     }
 
-    fn note_received(&mut self, ingested: Ingested) {
+    fn note_received(&mut self, replica: &Replica, ingested: Ingested) -> Result<()> {
+        let has_team_changed = ingested.team_changed;
+        let broken = ingested.broken.iter().cloned();
+        self.events.extend(broken.map(|error| Event::Refused { error }));
         self.events.push_back(Event::Received { ingested });
+        // What came may say that the other side is no member any more.
+        match &self.peer {
+            Some(peer) if has_team_changed => ack::check_peer(&replica.mind, &peer.device),
+            _ => Ok(()),
+        }
     }
 
     fn read_header(&self, replica: &Replica, bytes: &[u8]) -> Result<Header> {
