@@ -36,6 +36,7 @@ pub(crate) fn command(words: &Words) -> Command {
     root.subcommands(make.writing())
         .subcommands(make.reading())
         .subcommands(make.exchanging())
+        .subcommands(make.meeting())
         .subcommands(make.checking())
 }
 
@@ -150,11 +151,21 @@ impl Maker<'_> {
                 self.option("to"),
                 self.flag("bom"),
             ]),
-            self.command("invite").args([self.role(), self.flag("own"), out()]),
+            self.command("invite").args([
+                self.role(),
+                self.flag("own"),
+                self.option("hub"),
+                self.option("hub-roots"),
+                out(),
+            ]),
             self.command("join").args([
                 self.code(),
                 self.code_file(),
                 self.flag("differ").conflicts_with_all(["code", "code-file"]),
+                self.option("hub-roots"),
+                self.option("lan"),
+                self.seconds("wait"),
+                self.flag("offline"),
                 out(),
             ]),
             self.command("admit").args([
@@ -163,6 +174,9 @@ impl Maker<'_> {
                 self.option("digits").conflicts_with("reader"),
                 self.flag("reader"),
                 self.flag("frames"),
+                self.option("hub-roots"),
+                self.option("listen"),
+                self.seconds("wait"),
                 out(),
             ]),
             self.command("card").arg(out()),
@@ -175,6 +189,28 @@ impl Maker<'_> {
                 self.flag("accept"),
                 self.option("last"),
             ]),
+        ]
+    }
+
+    fn meeting(&self) -> Vec<Command> {
+        vec![
+            self.command("hub").args([
+                self.option("config").conflicts_with_all(["data-dir", "listen"]),
+                self.option("data-dir"),
+                self.option("listen"),
+            ]),
+            self.command("sync").args([
+                self.option("hub"),
+                self.option("hub-roots"),
+                self.option("lan"),
+                self.seconds("find"),
+            ]),
+            self.command("serve-lan").args([
+                self.option("listen"),
+                self.seconds("for"),
+                self.flag("quiet"),
+            ]),
+            self.command("status"),
         ]
     }
 
@@ -218,6 +254,10 @@ impl Maker<'_> {
 
     fn flag(&self, name: &'static str) -> Arg {
         Arg::new(name).long(name).help(self.help(name)).action(ArgAction::SetTrue)
+    }
+
+    fn seconds(&self, name: &'static str) -> Arg {
+        self.option(name).value_name("SECONDS").value_parser(value_parser!(u64))
     }
 
     fn request(&self) -> Arg {

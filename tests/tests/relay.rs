@@ -4,7 +4,7 @@
 use tuquan_core::door::Tuquan;
 use tuquan_core::error::Kind;
 use tuquan_core::record::declare::Role;
-use tuquan_core::sync::relay::{RelayEvent, at_hub};
+use tuquan_core::sync::relay::RelayEvent;
 use tuquan_tests::phone::{Folder, HandClock, NOON_MS, incident, location, open, request};
 use tuquan_tests::relay::{LIES, Lie, ModelHub, meet};
 use tuquan_tests::team;
@@ -100,19 +100,26 @@ fn at_the_hub_is_said_only_of_entries_with_a_receipt() {
     team.write(0, 3);
     let applied = team.phones[0].apply(request(9_000), &incident("một")).expect("saved");
     team.next += 1;
-    let entry = applied.entry.expect("an entry");
-    let known = |phone: &Tuquan| phone.bulk(|replica| at_hub(&replica.connection)).expect("known");
-    assert!(!known(&team.phones[0]).holds(entry.log, entry.seq));
+    let record = applied.record;
+    let truth = |team: &Team, phone: usize| team.phones[phone].truth().expect("known");
+    assert!(!team.phones[0].at_hub(&record).expect("known"));
+    let queue = truth(&team, 0);
+    assert_eq!((queue.at_hub, queue.only_here), (0, queue.entries - queue.elsewhere));
     team.meet(0);
-    assert!(known(&team.phones[0]).holds(entry.log, entry.seq));
-    assert!(!known(&team.phones[1]).holds(entry.log, entry.seq));
+    assert!(team.phones[0].at_hub(&record).expect("known"));
+    let sent = truth(&team, 0);
+    assert_eq!((sent.at_hub, sent.only_here), (sent.entries, 0));
+    assert_eq!(team.phones[1].at_hub(&record).expect_err("not here").kind, Kind::NotFound);
     team.meet(1);
-    assert!(known(&team.phones[1]).holds(entry.log, entry.seq));
+    assert!(team.phones[1].at_hub(&record).expect("known"));
     let elsewhere = team.phones[1].held_elsewhere(&applied.record).expect("known");
     assert_eq!(elsewhere.len(), 1, "the writer's acknowledgement came by the hub");
     team.meet(0);
     let elsewhere = team.phones[0].held_elsewhere(&applied.record).expect("known");
     assert_eq!(elsewhere.len(), 1, "so did the reader's");
+    let peer = &truth(&team, 0).peers[0];
+    assert_eq!((peer.lacks, peer.ahead), (0, 0));
+    assert_eq!(peer.met_ms, Some(NOON_MS));
 }
 
 #[test]

@@ -7,6 +7,8 @@ mod export_csv;
 mod health;
 mod import_csv;
 mod joining;
+mod joining_far;
+mod meeting;
 mod read;
 mod report;
 mod team;
@@ -44,6 +46,10 @@ pub(crate) fn run(name: &str, context: &Context<'_>) -> Outcome<Answer> {
         "invite" => joining::invite(context),
         "join" => joining::join(context),
         "admit" => joining::admit(context),
+        "hub" => meeting::hub(context),
+        "sync" => meeting::sync(context),
+        "serve-lan" => meeting::serve_lan(context),
+        "status" => meeting::status(context),
         "export" => exchange::export(context),
         "import" => exchange::import(context),
         "demo" => crate::demo::demo(context),

@@ -30,6 +30,7 @@ use crate::store::exchange::{self, Exchange};
 use crate::store::open::{Location, Lock, check_key, lock};
 use crate::store::views::{self, View};
 use crate::sync::session::held_elsewhere;
+use crate::sync::truth::{Truth, Whereabouts, truth};
 use crate::team::members::Members;
 
 /// How many entries one step of bulk work writes.
@@ -435,6 +436,32 @@ impl Tuquan {
             });
         }
         Ok(common.unwrap_or_default())
+    }
+
+    /// Says what is on this phone only, on another one, at a hub, and what is missing; all of it
+    /// from signatures, nothing guessed.
+    ///
+    /// # Errors
+    /// `E-NOTREADY` without a team; of the store.
+    pub fn truth(&self) -> Result<Truth> {
+        let replica = self.writer.tap();
+        truth(&replica.connection, &replica.mind)
+    }
+
+    /// Tells whether a hub has given a receipt for every head of a record.
+    ///
+    /// # Errors
+    /// `E-NOTFOUND`; of the store.
+    pub fn at_hub(&self, record: &RecordId) -> Result<bool> {
+        let missing = || Error::new(Kind::NotFound, format!("record {record}"));
+        let replica = self.writer.tap();
+        let mut found = None;
+        for view in self.views.iter() {
+            found = found.or(view.load(&replica.connection, record)?);
+        }
+        let known = Whereabouts::read(&replica.connection, &replica.mind)?;
+        let heads = found.ok_or_else(missing)?.heads;
+        Ok(heads.iter().all(|head| known.at_hub(head.place.log, head.place.seq)))
     }
 
     /// Returns the hash over all views, in hexadecimal: equal on replicas with equal entries.

@@ -7,8 +7,10 @@
 pub mod bundle;
 pub mod card;
 pub mod courier;
+mod cover;
 pub mod frames;
 pub mod join;
 pub mod line;
 pub mod relay;
 pub mod session;
+pub mod truth;

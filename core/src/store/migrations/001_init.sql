@@ -96,13 +96,14 @@ CREATE TABLE held (
     bytes  BLOB NOT NULL
 ) WITHOUT ROWID;
 
--- The last acknowledgement of each device.
+-- The last acknowledgement of each device, and when it was last heard of it.
 CREATE TABLE ack (
     device    BLOB PRIMARY KEY,
     log       BLOB NOT NULL,
     counter   INTEGER NOT NULL,
     vector    BLOB NOT NULL,
-    signature BLOB NOT NULL
+    signature BLOB NOT NULL,
+    met_ms    INTEGER NOT NULL
 ) WITHOUT ROWID;
 
 CREATE TABLE epoch (

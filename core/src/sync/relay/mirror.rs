@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
-use super::cover::Cover;
 use super::wire::listing_digest;
 use crate::codec::{Reader, Writer};
 use crate::error::Result;
 use crate::ids::{DeviceKey, Digest, LogId};
 use crate::log::pack::{ENTRIES_MAX, Extent};
+use crate::sync::cover::Cover;
 
 /// The most ranges of a pack that a listing names.
 const RANGES_MAX: usize = ENTRIES_MAX;
@@ -173,7 +173,7 @@ impl Mirror {
 }
 
 /// Returns what all hubs together hold by receipt or by this phone's own opening.
-pub(super) fn covered(connection: &Connection) -> Result<Cover> {
+pub(in crate::sync) fn covered(connection: &Connection) -> Result<Cover> {
     let mut cover = Cover::default();
     for_each(connection, None, |_, pack| {
         if pack.state == State::Opened && pack.has_receipt {
@@ -184,8 +184,9 @@ pub(super) fn covered(connection: &Connection) -> Result<Cover> {
 }
 
 /// When each hub was met last, in milliseconds since 1970, by its key.
-pub(super) fn met(connection: &Connection) -> Result<Vec<(DeviceKey, i64)>> {
-    let mut statement = connection.prepare_cached("SELECT key, met_ms FROM relay ORDER BY key")?;
+pub(in crate::sync) fn met(connection: &Connection) -> Result<Vec<(DeviceKey, i64)>> {
+    let sql = "SELECT key, met_ms FROM relay WHERE met_ms > 0 ORDER BY key";
+    let mut statement = connection.prepare_cached(sql)?;
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

@@ -13,15 +13,13 @@
 //! whole count as cover; a pack that covers nothing never keeps an entry from being given. A hub
 //! that forgot what it had (a restored backup) is given it again. Must not know: HTTP, logins.
 
-mod cover;
 mod message;
-mod mirror;
+pub(super) mod mirror;
 mod offer;
 mod wire;
 
 use std::collections::{BTreeSet, VecDeque};
 
-use self::cover::Cover;
 pub use self::message::{BATCH_PACKS_MAX, Hub, Listed, Request, Response};
 use self::mirror::{Mirror, Mirrored, State};
 use self::offer::Offer;
@@ -33,15 +31,17 @@ pub use self::wire::{
 use crate::codec::{Reader, Writer};
 use crate::crypto::{self, SIGNATURE_LEN};
 use crate::error::{Error, Kind, Result};
-use crate::ids::{DeviceKey, Digest, LogId, SpaceId};
+use crate::ids::{DeviceKey, Digest, SpaceId};
 use crate::log::pack::{self, Extent, Header};
 use crate::replica::Replica;
 use crate::replica::ingest::{self, Ingested};
 use crate::store::logs;
+use crate::sync::cover::Cover;
 
 /// About how many bytes of packs one request asks for.
 const GET_BYTES_MAX: u64 = 4 << 20;
 const ORIGIN_BYTES_MAX: usize = 512;
+const HUB_URL: &str = "hub_url";
 
 /// What a meeting with a hub did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -524,34 +524,6 @@ fn check_receipt(hub: &DeviceKey, space: &SpaceId, pack: &Digest, receipt: &[u8]
     crypto::verify(hub, &receipt_hash(space, pack), &signature)
 }
 
-/// What hubs are known to hold, from receipts and from what this phone opened itself.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct AtHub(Cover);
-
-impl AtHub {
-    /// Tells whether one entry is at a hub.
-    #[must_use]
-    pub fn holds(&self, log: LogId, seq: u64) -> bool {
-        self.0.holds_entry(log, seq)
-    }
-}
-
-/// Reads what hubs are known to hold.
-///
-/// # Errors
-/// Of the store.
-pub fn at_hub(connection: &rusqlite::Connection) -> Result<AtHub> {
-    mirror::covered(connection).map(AtHub)
-}
-
-/// Returns when each hub was met last, in milliseconds since 1970, by its key.
-///
-/// # Errors
-/// Of the store.
-pub fn hubs_met(connection: &rusqlite::Connection) -> Result<Vec<(DeviceKey, i64)>> {
-    mirror::met(connection)
-}
-
 impl Replica {
     /// Signs in at a hub: the signature under its nonce.
     ///
@@ -560,6 +532,26 @@ impl Replica {
     pub fn hub_login(&self, origin: &str, nonce: &[u8; 32]) -> Result<[u8; SIGNATURE_LEN]> {
         let hash = login_hash(origin, &self.mind.space()?, nonce);
         Ok(self.mind.identity()?.secret.sign(&hash))
+    }
+
+    /// Returns the address of the hub that this team meets at, if one is set.
+    ///
+    /// # Errors
+    /// Of the store.
+    pub fn hub_url(&self) -> Result<Option<String>> {
+        let bytes = logs::meta(&self.connection, HUB_URL)?;
+        Ok(bytes.and_then(|bytes| String::from_utf8(bytes).ok()))
+    }
+
+    /// Sets the address of the hub that this team meets at.
+    ///
+    /// # Errors
+    /// `E-SIZE` for an endless address; of the store.
+    pub fn set_hub_url(&mut self, url: &str) -> Result<()> {
+        if url.len() > ORIGIN_BYTES_MAX {
+            return Err(Error::new(Kind::Size, "a hub's address"));
+        }
+        self.transact(|into, _, _| logs::set_meta(into, HUB_URL, url.as_bytes()))
     }
 
     /// Returns the hub that was met at an address, so that meeting it again asks nothing first.

@@ -6,7 +6,6 @@
 use std::collections::VecDeque;
 
 use super::RelayEvent;
-use super::cover::Cover;
 use super::message::BATCH_PACKS_MAX;
 use super::mirror::{Mirror, Mirrored, State};
 use super::wire::BATCH_BYTES_MAX;
@@ -15,6 +14,7 @@ use crate::log::chain::Sort;
 use crate::log::pack::Extent;
 use crate::replica::Replica;
 use crate::replica::outgoing::{self, Stretch, Vector};
+use crate::sync::cover::Cover;
 
 /// The zstd level of small packs, and of those that many will fetch.
 const LEVEL: i32 = 3;

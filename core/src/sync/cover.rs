@@ -1,6 +1,6 @@
-//! Which entries a set of packs covers, as intervals per log.
+//! Which entries are somewhere, as intervals per log.
 //!
-//! Must not know: where the packs are.
+//! Must not know: where that is.
 
 use std::collections::HashMap;
 
@@ -18,7 +18,7 @@ pub(super) struct Cover {
 impl Cover {
     /// Adds what a pack carries.
     pub(super) fn add(&mut self, ranges: &[Extent]) {
-        for range in ranges {
+        for range in ranges.iter().filter(|range| range.count > 0) {
             let end = range.first.saturating_add(range.count);
             extend(self.logs.entry(range.log).or_default(), range.first, end);
         }
@@ -31,6 +31,37 @@ impl Cover {
             let stretches = self.logs.get(&range.log).map(Vec::as_slice).unwrap_or_default();
             stretches.iter().any(|(first, stop)| *first <= range.first && end <= *stop)
         })
+    }
+
+    /// Adds what a vector says, but for what it excepts.
+    pub(super) fn add_vector(&mut self, vector: &Vector) {
+        for entry in &vector.entries {
+            let mut first = 0;
+            for (hole, count) in &entry.excepted {
+                self.add(&[Extent { log: entry.log, first, count: hole - first }]);
+                first = hole + count;
+            }
+            self.add(&[Extent { log: entry.log, first, count: entry.next - first }]);
+        }
+    }
+
+    /// Returns how many entries of a log before `end` are covered.
+    pub(super) fn count(&self, log: &LogId, end: u64) -> u64 {
+        let stretches = self.logs.get(log).map(Vec::as_slice).unwrap_or_default();
+        stretches.iter().map(|(first, stop)| end.min(*stop).saturating_sub(*first)).sum()
+    }
+
+    /// Adds what another one covers.
+    pub(super) fn join(&mut self, other: &Self) {
+        for (log, stretches) in &other.logs {
+            let mine = self.logs.entry(*log).or_default();
+            stretches.iter().for_each(|(first, end)| extend(mine, *first, *end));
+        }
+    }
+
+    /// Returns the logs.
+    pub(super) fn logs(&self) -> impl Iterator<Item = &LogId> {
+        self.logs.keys()
     }
 
     /// Tells whether one entry is covered.
@@ -78,5 +109,11 @@ mod tests {
         let vector = cover.vector();
         assert_eq!(vector.entries[0].next, 15);
         assert_eq!(vector.entries[0].excepted, [(0, 2), (6, 4)]);
+        let mut same = Cover::default();
+        same.add_vector(&vector);
+        assert_eq!(same, cover);
+        assert_eq!(cover.count(&LogId([7; 16]), 12), 6);
+        same.join(&cover);
+        assert_eq!(same, cover);
     }
 }
