@@ -63,7 +63,7 @@ fn two_processes_on_one_network_join_by_comparing_digits_and_sync() {
     let folder = Folder::new("lan");
     let (admin, newcomer) = (Device::founded(&folder, "a"), Device::new(&folder, "b", "en"));
     admin.ok(&["log", "-c", "hazard", "-b", "B2", "Đèn", "hỏng"]);
-    let code = admin.ok(&["invite"])["code"].as_str().unwrap().to_owned();
+    let code = admin.json(&["invite"])["code"].as_str().unwrap().to_owned();
     let mut host =
         Running::start(&["--home", &admin.home, "admit", &code, "--listen", "127.0.0.1:0"]);
     let mut heard = host.out();
@@ -75,7 +75,7 @@ fn two_processes_on_one_network_join_by_comparing_digits_and_sync() {
     writeln!(host.0.stdin.take().unwrap(), "{digits}").unwrap();
     assert!(host.0.wait().unwrap().success());
     assert!(guest.0.wait().unwrap().success());
-    assert_eq!(newcomer.ok(&["list"])["rows"].as_array().unwrap().len(), 1);
+    assert_eq!(newcomer.json(&["list"])["rows"].as_array().unwrap().len(), 1);
 
     newcomer.ok(&["log", "-c", "noise", "-b", "B2", "Ồn"]);
     let mut serving = Running::start(&[
@@ -89,13 +89,13 @@ fn two_processes_on_one_network_join_by_comparing_digits_and_sync() {
         "60",
     ]);
     let address = Running::hear(&mut serving.out(), "Waiting at ");
-    let met = newcomer.ok(&["sync", "--lan", &address]);
+    let met = newcomer.json(&["sync", "--lan", &address]);
     assert!(met["phone"]["sent"].as_u64().unwrap() > 0);
     assert_eq!(met["only_here"], 0);
     drop(serving);
-    let hash = |device: &Device| device.ok(&["stats"])["view_hash"].clone();
+    let hash = |device: &Device| device.json(&["stats"])["view_hash"].clone();
     assert_eq!(hash(&admin), hash(&newcomer));
-    let status = admin.ok(&["status"]);
+    let status = admin.json(&["status"]);
     assert_eq!((&status["missing"], &status["peers"][0]["lacks"]), (&0.into(), &0.into()));
 }
 
@@ -103,7 +103,7 @@ fn two_processes_on_one_network_join_by_comparing_digits_and_sync() {
 fn digits_that_differ_let_nobody_in() {
     let folder = Folder::new("mitm");
     let (admin, newcomer) = (Device::founded(&folder, "a"), Device::new(&folder, "b", "en"));
-    let code = admin.ok(&["invite"])["code"].as_str().unwrap().to_owned();
+    let code = admin.json(&["invite"])["code"].as_str().unwrap().to_owned();
     let mut host =
         Running::start(&["--home", &admin.home, "admit", &code, "--listen", "127.0.0.1:0"]);
     let mut heard = host.out();
@@ -113,5 +113,5 @@ fn digits_that_differ_let_nobody_in() {
     writeln!(host.0.stdin.take().unwrap(), "not these").unwrap();
     assert_eq!(host.0.wait().unwrap().code(), Some(3));
     assert_eq!(guest.0.wait().unwrap().code(), Some(3));
-    assert_eq!(admin.ok(&["members"])["rows"].as_array().map(Vec::len), Some(1));
+    assert_eq!(admin.json(&["members"])["members"].as_array().map(Vec::len), Some(1));
 }

@@ -72,8 +72,15 @@ pub(crate) fn show(context: &Context<'_>) -> Outcome<Answer> {
         0 => context.words.get("show.here_only").to_owned(),
         count => context.words.say("show.elsewhere", &[("n", &count)]),
     };
-    let value = json!({ "record": shower.json(&record)?, "held_elsewhere": elsewhere });
-    Ok(Answer::new(format!("{}\n  {truth}", shower.page(&record)?), value))
+    let at_hub = store.at_hub(&record.record)?;
+    let value = json!({
+        "record": shower.json(&record)?, "held_elsewhere": elsewhere, "at_hub": at_hub,
+    });
+    let mut text = format!("{}\n  {truth}", shower.page(&record)?);
+    if at_hub {
+        text = format!("{text}\n  {}", context.words.get("show.at_hub"));
+    }
+    Ok(Answer::new(text, value))
 }
 
 /// Finds records by words, with accents or without.
