@@ -1,10 +1,12 @@
 //! Meeting over a network, with the real binary: the script of the documents, and two processes on
 //! one network.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use std::{
-    io::{BufRead as _, BufReader, Write as _},
+    io::{BufReader, Write as _},
     process::{Child, Command, Stdio},
 };
 
