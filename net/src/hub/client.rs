@@ -4,6 +4,7 @@
 //! returned with its code. Must not know: what is asked.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use reqwest::{Client, Method, StatusCode};
@@ -62,6 +63,18 @@ pub struct HubClient {
     http: Client,
     url: Arc<str>,
     retries: u32,
+    traffic: Arc<[AtomicU64; 3]>,
+}
+
+/// What a client has asked and been answered, above HTTP: targets and bodies, without headers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Requests, repeated ones counted again.
+    pub requests: u64,
+    /// Bytes of targets and bodies that went out.
+    pub sent_bytes: u64,
+    /// Bytes of bodies that came in.
+    pub received_bytes: u64,
 }
 
 /// A body to send.
@@ -96,13 +109,28 @@ impl HubClient {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(|_| Error::new(Kind::Invalid, "the HTTP client cannot be set up"))?;
-        Ok(Self { http, url: url.into(), retries: options.retries })
+        let traffic = Arc::default();
+        Ok(Self { http, url: url.into(), retries: options.retries, traffic })
     }
 
     /// Returns the hub's address.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Returns what this client and its clones have asked and been answered so far.
+    #[must_use]
+    pub fn traffic(&self) -> Traffic {
+        let [requests, sent_bytes, received_bytes] =
+            [0, 1, 2].map(|at| self.traffic[at].load(Ordering::Relaxed));
+        Traffic { requests, sent_bytes, received_bytes }
+    }
+
+    fn count(&self, sent: usize, received: usize) {
+        for (counter, n) in self.traffic.iter().zip([1, sent, received]) {
+            counter.fetch_add(n as u64, Ordering::Relaxed);
+        }
     }
 
     /// Returns which hub is at the address: as it was met before, else as it says now.
@@ -268,6 +296,12 @@ impl HubClient {
             }
             bytes.extend_from_slice(&part);
         }
+        let body_len = match body {
+            Body::None => 0,
+            Body::Json(value) => value.to_string().len(),
+            Body::Bytes(bytes) => bytes.len(),
+        };
+        self.count(path.len() + body_len, bytes.len());
         Ok((Answer { status, bytes }, after_s))
     }
 }

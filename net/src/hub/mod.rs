@@ -8,6 +8,6 @@ mod mailbox;
 mod meet;
 mod wire;
 
-pub use self::client::{HubClient, HubOptions, Roots};
+pub use self::client::{HubClient, HubOptions, Roots, Traffic};
 pub use self::mailbox::Mailbox;
 pub use self::meet::{sync, wait_for_news};
