@@ -77,6 +77,12 @@ pub enum Kind {
     Invite,
     /// The digits on the two screens differ: somebody stands in between. Closed for good.
     Mitm,
+    /// A chunk of an attachment is not the one that its record names. Fault: the transfer or its
+    /// sender. Refused; it is fetched again.
+    Chunk,
+    /// An image is too large, none that we know, or claims more than a phone can show. Fault: the
+    /// person who picked it. Refused at capture or import.
+    Image,
     /// A frame is of another set, or frames are missing. Fault: nobody's. Keep scanning.
     Qr,
 }
@@ -119,6 +125,8 @@ impl Kind {
             Self::Peer => "E-PEER",
             Self::Invite => "E-INVITE",
             Self::Mitm => "E-MITM",
+            Self::Chunk => "E-CHUNK",
+            Self::Image => "E-IMAGE",
             Self::Qr => "E-QR",
         }
     }
@@ -139,6 +147,7 @@ impl Kind {
                 | Self::WaitMembers
                 | Self::WaitKey
                 | Self::BodyMissing
+                | Self::Chunk
                 | Self::Full
                 | Self::Io
                 | Self::Busy

@@ -7,6 +7,7 @@ mod export_csv;
 mod health;
 mod import_csv;
 mod joining;
+mod photo;
 mod read;
 mod report;
 mod write;
@@ -27,6 +28,8 @@ pub(crate) fn run(name: &str, context: &Context<'_>) -> Outcome<Answer> {
         "transition" => write::transition(context),
         "assign" => write::assign(context),
         "strike" => write::strike(context),
+        "attach" => photo::attach(context),
+        "photo" => photo::photo(context),
         "resolve" => write::resolve(context),
         "list" => read::list(context),
         "show" => read::show(context),

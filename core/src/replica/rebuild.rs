@@ -9,7 +9,7 @@ use super::step::Step;
 use crate::error::{Kind, Result};
 use crate::log::chain::Sort;
 use crate::log::entry::kind;
-use crate::store::{logs, views};
+use crate::store::{chunks, logs, views};
 
 const SHAPE: &str = "view_shape";
 /// The version that last made the views or found nothing to try again.
@@ -64,6 +64,7 @@ impl Replica {
             transaction.execute_batch(
                 "DELETE FROM rival; DELETE FROM pending; DELETE FROM damaged; DELETE FROM aside;",
             )?;
+            chunks::start_anew(transaction)?;
             for view in mind.views.iter() {
                 transaction.execute_batch(&view.drop())?;
                 transaction.execute_batch(&view.create())?;
@@ -94,7 +95,10 @@ impl Replica {
         }
         self.mind.rebuilt = None;
         let shape = views::shape_hash(&self.mind.views);
-        self.transact(|transaction, _, _| logs::set_meta(transaction, SHAPE, &shape))?;
+        self.transact(|transaction, _, _| {
+            chunks::sweep(transaction)?;
+            logs::set_meta(transaction, SHAPE, &shape)
+        })?;
         Ok(done)
     }
 
