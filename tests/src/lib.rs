@@ -1,6 +1,7 @@
 //! What crosses crates: simulation, faults, bad inputs.
 
 pub mod phone;
+pub mod picture;
 pub mod rogue;
 pub mod simulator;
 pub mod team;

@@ -119,16 +119,7 @@ impl<'a> Message<'a> {
         let mut to = Writer::after(vec![0; FRAME_HEAD_LEN]);
         let number = match self {
             Self::Hello(hello) => {
-                to.array(7 + usize::from(hello.lacks))
-                    .array(1)
-                    .uint(VERSION)
-                    .bytes(&hello.space.0)
-                    .bytes(&hello.device.0);
-                write_claim(&mut to, &hello.claim);
-                to.bytes(&hello.vector_hash).bytes(&hello.claim.signature);
-                if hello.lacks {
-                    to.bool(true);
-                }
+                write_hello(&mut to, hello);
                 1
             }
             Self::Vector(vector) => {
@@ -278,6 +269,16 @@ fn write_claim(to: &mut Writer, claim: &Claim) {
         Some(log) => to.bytes(&log.0),
     };
     to.uint(claim.counter);
+}
+
+fn write_hello(to: &mut Writer, hello: &Hello) {
+    to.array(7 + usize::from(hello.lacks)).array(1).uint(VERSION);
+    to.bytes(&hello.space.0).bytes(&hello.device.0);
+    write_claim(to, &hello.claim);
+    to.bytes(&hello.vector_hash).bytes(&hello.claim.signature);
+    if hello.lacks {
+        to.bool(true);
+    }
 }
 
 fn read_log(from: &mut Reader<'_>) -> Result<Option<LogId>> {
