@@ -5,15 +5,17 @@ use std::collections::BTreeMap;
 use tuquan_core::attachment::{BYTES_MAX, CHUNK_LEN, ImageKind, image};
 use tuquan_core::domain::category::Category;
 use tuquan_core::domain::incident::Incident;
-use tuquan_core::door::Tuquan;
 use tuquan_core::door::attaching::Opened;
 use tuquan_core::door::command::Command;
 use tuquan_core::door::query::Search;
+use tuquan_core::door::{Config, Tuquan};
 use tuquan_core::ids::RecordId;
 use tuquan_core::record::declare::Role;
 use tuquan_core::record::plain::Plain;
 use tuquan_core::sync::session::{Options, Session, Side};
-use tuquan_tests::phone::{Folder, HandClock, NOON_MS, incident, location, note, open, request};
+use tuquan_tests::phone::{
+    Folder, HandClock, NOON_MS, env, incident, location, note, open, request,
+};
 use tuquan_tests::picture::{
     SECRET_PLACE, exif, jpeg, noise, png, png_chunk, riff, segment, webp, webp_extended, webp_lossy,
 };
@@ -216,6 +218,19 @@ fn who_carries_chunks_to_a_relay_asks_what_lacks_and_what_to_offer() {
     assert_eq!(one.chunks_to_offer(9).expect("read"), offered[3..]);
     one.forget_relayed().expect("forgotten");
     assert_eq!(one.chunks_to_offer(9).expect("read"), offered);
+}
+
+#[test]
+fn a_photo_that_is_nowhere_else_is_salvaged_with_its_record() {
+    let (folder, clock, store) = founder("salvaged");
+    let record = written(&store, 1, &incident("Ổ điện chập"));
+    let photo = jpeg(800, 600, &[], &noise(2 * CHUNK_LEN, 3));
+    store.attach(request(2), &record, &photo).expect("attached");
+    drop(store);
+    let config = Config::new(location(folder.path(), None));
+    Tuquan::salvage(&config, env(3, &clock), &mut |_, _| {}).expect("salvaged");
+    let store = open(location(folder.path(), None), 4, &clock).expect("opened");
+    assert_eq!(only(&store, &record).expect("whole").bytes, photo);
 }
 
 #[test]

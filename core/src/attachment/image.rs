@@ -98,7 +98,7 @@ fn jpeg(bytes: &[u8]) -> Result<((u32, u32), Vec<u8>)> {
     let mut pixels = None;
     loop {
         if parts.byte()? != 0xff {
-            return Err(bad("a JPEG segment without its mark"));
+            return Err(bad("a JPEG image that is not whole or sound"));
         }
         let mut marker = parts.byte()?;
         while marker == 0xff {
@@ -109,11 +109,12 @@ fn jpeg(bytes: &[u8]) -> Result<((u32, u32), Vec<u8>)> {
             break;
         }
         if matches!(marker, 0x00 | 0x01 | 0xd0..=0xd8) {
-            return Err(bad("a JPEG mark out of its place"));
+            return Err(bad("a JPEG image that is not whole or sound"));
         }
         let len = u16_be(parts.take(2)?) as usize;
-        let body =
-            parts.take(len.checked_sub(2).ok_or_else(|| bad("a JPEG segment too short"))?)?;
+        let body = parts.take(
+            len.checked_sub(2).ok_or_else(|| bad("a JPEG image that is not whole or sound"))?,
+        )?;
         match marker {
             0xe0 if body.starts_with(JFIF) && body.len() >= JFIF_LEN => {
                 out.extend_from_slice(&[0xff, 0xe0, 0, 16]);
@@ -127,32 +128,32 @@ fn jpeg(bytes: &[u8]) -> Result<((u32, u32), Vec<u8>)> {
             0xe0..=0xef | 0xfe => continue,
             0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf => {
                 if pixels.is_some() || body.len() < 6 {
-                    return Err(bad("a JPEG frame header out of its place"));
+                    return Err(bad("a JPEG image that is not whole or sound"));
                 }
                 pixels = Some(check_pixels(u16_be(&body[3..5]), u16_be(&body[1..3]))?);
             }
             // Tables of quantisation, Huffman and arithmetic coding; restarts; a scan.
             0xdb | 0xc4 | 0xcc | 0xdd | 0xda => {}
-            _ => return Err(bad("a JPEG segment that is not known")),
+            _ => return Err(bad("a JPEG image that is not whole or sound")),
         }
         out.extend_from_slice(&[0xff, marker]);
         out.extend_from_slice(&u16::try_from(len).unwrap_or(u16::MAX).to_be_bytes());
         out.extend_from_slice(body);
         if marker == 0xda {
             if pixels.is_none() {
-                return Err(bad("a JPEG scan before its frame"));
+                return Err(bad("a JPEG image that is not whole or sound"));
             }
             out.extend_from_slice(parts.take(scan_len(parts.0)?)?);
         }
     }
-    Ok((pixels.ok_or_else(|| bad("a JPEG without a frame"))?, out))
+    Ok((pixels.ok_or_else(|| bad("a JPEG image that is not whole or sound"))?, out))
 }
 
 /// Returns the length of coded data up to the next mark that is no restart.
 fn scan_len(coded: &[u8]) -> Result<usize> {
     let is_end = |pair: &[u8]| pair[0] == 0xff && !matches!(pair[1], 0x00 | 0xff | 0xd0..=0xd7);
     let end = coded.windows(2).position(is_end);
-    end.ok_or_else(|| bad("a JPEG scan without an end"))
+    end.ok_or_else(|| bad("a JPEG image that is not whole or sound"))
 }
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
@@ -169,7 +170,7 @@ fn png(bytes: &[u8]) -> Result<((u32, u32), Vec<u8>)> {
         let body = parts.take(len)?;
         parts.take(4)?;
         if (name == b"IHDR") != pixels.is_none() {
-            return Err(bad("a PNG header out of its place"));
+            return Err(bad("a PNG image that is not whole or sound"));
         }
         match name {
             b"IHDR" if len == 13 => pixels = Some(check_pixels(u32_be(body), u32_be(&body[4..]))?),
@@ -179,14 +180,15 @@ fn png(bytes: &[u8]) -> Result<((u32, u32), Vec<u8>)> {
             b"tRNS" | b"gAMA" | b"cHRM" | b"sRGB" | b"cICP" | b"sBIT" | b"bKGD" | b"pHYs"
                 if len <= 1_024 => {}
             _ if name[0].is_ascii_lowercase() => continue,
-            _ => return Err(bad("a PNG chunk that is not known")),
+            _ => return Err(bad("a PNG image that is not whole or sound")),
         }
         out.extend_from_slice(&chunk[..len + 12]);
         if name == b"IEND" {
             break;
         }
     }
-    let pixels = pixels.filter(|_| has_data).ok_or_else(|| bad("a PNG without data"))?;
+    let pixels =
+        pixels.filter(|_| has_data).ok_or_else(|| bad("a PNG image that is not whole or sound"))?;
     Ok((pixels, out))
 }
 
@@ -220,7 +222,7 @@ fn webp(bytes: &[u8]) -> Result<((u32, u32), Vec<u8>)> {
             b"VP8 " | b"VP8L" if pixels.is_none() => pixels = Some(webp_frame(name, &body)?),
             b"ALPH" | b"ICCP" if canvas.is_some() && pixels.is_none() => {}
             b"VP8X" | b"VP8 " | b"VP8L" | b"ANIM" | b"ANMF" | b"ALPH" | b"ICCP" => {
-                return Err(bad("a WebP chunk out of its place"));
+                return Err(bad("a WebP image that is not whole or sound"));
             }
             _ => continue,
         }
@@ -231,9 +233,9 @@ fn webp(bytes: &[u8]) -> Result<((u32, u32), Vec<u8>)> {
             out.push(0);
         }
     }
-    let pixels = pixels.ok_or_else(|| bad("a WebP without an image"))?;
+    let pixels = pixels.ok_or_else(|| bad("a WebP image that is not whole or sound"))?;
     if canvas.is_some_and(|canvas| canvas != pixels) {
-        return Err(bad("a WebP canvas of another size"));
+        return Err(bad("a WebP image that is not whole or sound"));
     }
     let len = u32::try_from(out.len() - 8).unwrap_or(u32::MAX);
     out[4..8].copy_from_slice(&len.to_le_bytes());
@@ -244,17 +246,17 @@ fn webp(bytes: &[u8]) -> Result<((u32, u32), Vec<u8>)> {
 fn webp_frame(name: &[u8], body: &[u8]) -> Result<(u32, u32)> {
     let lossy = name == b"VP8 ";
     let header = body.get(..if lossy { 10 } else { 5 });
-    let header = header.ok_or_else(|| bad("a WebP frame too short"))?;
+    let header = header.ok_or_else(|| bad("a WebP image that is not whole or sound"))?;
     if lossy {
         let is_key = header[0] & 1 == 0 && header[3..6] == [0x9d, 0x01, 0x2a];
         let side = |at: usize| (u32::from(header[at + 1]) << 8 | u32::from(header[at])) & 0x3fff;
         return match is_key {
             true => check_pixels(side(6), side(8)),
-            false => Err(bad("a WebP frame that builds on another")),
+            false => Err(bad("a WebP image that is not whole or sound")),
         };
     }
     if header[0] != 0x2f {
-        return Err(bad("a WebP frame without its mark"));
+        return Err(bad("a WebP image that is not whole or sound"));
     }
     let bits = u32::from_le_bytes([header[1], header[2], header[3], header[4]]);
     check_pixels((bits & 0x3fff) + 1, (bits >> 14 & 0x3fff) + 1)
