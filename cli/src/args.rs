@@ -88,6 +88,18 @@ impl Maker<'_> {
                 words_of("text"),
                 self.request(),
             ]),
+            self.command("attach").args([
+                id(),
+                self.positional("file").required(true),
+                self.request(),
+            ]),
+            self.command("photo").args([
+                id(),
+                self.positional("number"),
+                self.option("out").short('o').conflicts_with("take-out"),
+                self.flag("take-out").requires("number"),
+                self.request(),
+            ]),
             self.command("resolve").args([
                 id(),
                 self.positional("field").required(true),

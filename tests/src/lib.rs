@@ -2,6 +2,8 @@
 
 pub mod pen;
 pub mod phone;
+
+pub mod picture;
 pub mod relay;
 pub mod rogue;
 pub mod simulator;

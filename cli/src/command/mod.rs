@@ -9,6 +9,7 @@ mod import_csv;
 mod joining;
 mod joining_far;
 mod meeting;
+mod photo;
 mod read;
 mod report;
 mod team;
@@ -30,6 +31,8 @@ pub(crate) fn run(name: &str, context: &Context<'_>) -> Outcome<Answer> {
         "transition" => write::transition(context),
         "assign" => write::assign(context),
         "strike" => write::strike(context),
+        "attach" => photo::attach(context),
+        "photo" => photo::photo(context),
         "resolve" => write::resolve(context),
         "list" => read::list(context),
         "show" => read::show(context),

@@ -3,6 +3,7 @@
 //! `apply` is the only way to change anything; reads never wait for a writer; a tap goes before
 //! bulk work. Must not know: sockets, files outside of the store's folder, the system's clock.
 
+pub mod attaching;
 pub mod code;
 pub mod command;
 pub mod gate;
@@ -238,6 +239,15 @@ impl Tuquan {
     /// `E-INVALID`, `E-ROLE`, `E-NOTFOUND`, `E-CHANGE-BIG` for the command; `E-REMOVED` once this
     /// device knows that it is no member any more; `E-FULL` means NOT saved; `E-IO` means not sure, and looked up again before it is returned.
     pub fn apply(&self, request: RequestId, command: &Command) -> Result<Applied> {
+        self.write_planned(request, |planner| planner.plan(command))
+    }
+
+    /// Writes what `plan` wants written, as one entry.
+    fn write_planned(
+        &self,
+        request: RequestId,
+        plan: impl FnOnce(&Planner<'_>) -> Result<Planned>,
+    ) -> Result<Applied> {
         let mut replica = self.writer.tap();
         replica.refresh()?;
         if let Some(answer) = repeated(&replica.mind, &request) {
@@ -248,7 +258,7 @@ impl Tuquan {
         let mut unchanged = None;
         let written = replica.write(Some(request), |transaction, mind| {
             let planner = Planner { transaction, mind, step: None, now_ms, role };
-            let planned = planner.plan(command)?;
+            let planned = plan(&planner)?;
             if planned.items.is_empty() {
                 unchanged = planned.record;
             }

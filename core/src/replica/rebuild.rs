@@ -11,7 +11,7 @@ use super::write::settle;
 use crate::error::{Kind, Result};
 use crate::log::chain::Sort;
 use crate::log::entry::kind;
-use crate::store::{logs, views};
+use crate::store::{chunks, logs, views};
 
 /// The version that last made the views or found nothing to try again.
 const MADE_BY: &str = "view_made_by";
@@ -70,6 +70,7 @@ impl Replica {
                 "DELETE FROM rival; DELETE FROM pending; DELETE FROM damaged; DELETE FROM aside; \
                  DELETE FROM quarantine;",
             )?;
+            chunks::start_anew(transaction)?;
             for view in mind.views.iter() {
                 transaction.execute_batch(&view.drop())?;
                 transaction.execute_batch(&view.create())?;
@@ -111,7 +112,10 @@ impl Replica {
         self.mind.rebuilt = None;
         self.mind.shift = Shift::None;
         let shape = views::shape_hash(&self.mind.views);
-        self.transact(|transaction, _, _| logs::set_meta(transaction, SHAPE, &shape))?;
+        self.transact(|transaction, _, _| {
+            chunks::sweep(transaction)?;
+            logs::set_meta(transaction, SHAPE, &shape)
+        })?;
         Ok(done)
     }
 

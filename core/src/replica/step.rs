@@ -23,8 +23,8 @@ use crate::record::bounds::ITEMS_MAX;
 use crate::record::declare::{Merge, Role};
 use crate::record::graph::GraphItem;
 use crate::record::state::{State, check_op};
-use crate::store::logs;
 use crate::store::views::{FLAG_ASIDE, FLAG_CLOCK, Head, RowWriter, Stored, View};
+use crate::store::{chunks, logs};
 
 /// An item on its way into the views.
 #[derive(Debug, Clone)]
@@ -338,6 +338,12 @@ impl<'a> Step<'a> {
             let local_no = |log: &LogId| mind.local_no(log);
             writers[number].write(&local_no, &mut touched.record, touched.before.as_ref())?;
             changed.push(Changed { kind: view.of.name.to_owned(), record: id });
+        }
+        // A rebuild has not come to all records yet; it sweeps when it has.
+        if mind.rebuilt.is_none() {
+            for writer in writers {
+                chunks::remove_unnamed(transaction, &writer.unnamed())?;
+            }
         }
         Ok(changed)
     }

@@ -55,6 +55,16 @@ impl Session {
                 self.closing.done_received = true;
                 Ok(())
             }
+            Message::Lack(hashes)
+                if self.closing.done_received
+                    && self.closing.done_sent
+                    && !self.closing.ack_received
+                    && self.fetching.may_be_asked() =>
+            {
+                self.on_lack(hashes);
+                Ok(())
+            }
+            Message::Chunk(bytes) if self.fetching.is_asking() => self.on_chunk(replica, bytes),
             Message::Ack(claim, vector)
                 if self.closing.done_received && !self.closing.ack_received =>
             {
@@ -93,15 +103,23 @@ impl Session {
             return Ok(());
         };
         let equal = mine.hash() == hello.vector_hash;
-        if equal {
-            self.keep_ack(replica, &device, &hello.claim, &mine)?;
-            self.end();
-        } else {
+        let mut vector = None;
+        if !equal {
             self.state = State::Exchanging;
             self.send(&Message::Vector(mine));
+        } else {
+            self.keep_ack(replica, &device, &hello.claim, &mine)?;
+            if hello.lacks || self.fetching.lacks {
+                // All text is there on both sides; what is left are chunks.
+                self.state = State::Exchanging;
+                (self.closing.done_sent, self.closing.done_received) = (true, true);
+                vector = Some(mine);
+            } else {
+                self.end();
+            }
         }
-        self.peer =
-            Some(Peer { device, claim: hello.claim, vector_hash: hello.vector_hash, vector: None });
+        let (claim, vector_hash) = (hello.claim, hello.vector_hash);
+        self.peer = Some(Peer { device, claim, vector_hash, vector });
         Ok(())
     }
 
@@ -168,8 +186,7 @@ impl Session {
 
     fn on_pack(&mut self, replica: &mut Replica, bytes: &[u8]) -> Result<()> {
         let len = bytes.len() as u64;
-        let over = || Error::new(Kind::Size, "more packs than there was credit for");
-        self.credit.1 = self.credit.1.checked_sub(len).ok_or_else(over)?;
+        self.take_credit(len)?;
         let header = self.read_header(replica, bytes)?;
         self.epochs.1 = epoch_of(&header).or(self.epochs.1);
         self.stats.received += header.entries();
@@ -187,13 +204,25 @@ impl Session {
             (Err(error), _) => return Err(error),
         }
         self.events.push_back(Event::Progress(self.stats));
+        self.give_credit(len);
+        Ok(())
+    }
+
+    /// Counts bytes of a pack or chunk that came.
+    pub(super) fn take_credit(&mut self, len: u64) -> Result<()> {
+        let over = || Error::new(Kind::Size, "more than there was credit for");
+        self.credit.1 = self.credit.1.checked_sub(len).ok_or_else(over)?;
+        Ok(())
+    }
+
+    /// Lets as many bytes come again, once they are worth a message.
+    pub(super) fn give_credit(&mut self, len: u64) {
         self.credit.2 += len;
         if self.credit.2 >= CREDIT_BYTES / 4 {
             self.send(&Message::Credit(self.credit.2));
             self.credit.1 += self.credit.2;
             self.credit.2 = 0;
         }
-        Ok(())
     }
 
     fn note_received(&mut self, replica: &Replica, ingested: Ingested) -> Result<()> {
