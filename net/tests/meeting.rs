@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tuquan_core::door::Tuquan;
+use tuquan_core::door::attaching::Opened;
 use tuquan_core::error::Kind;
 use tuquan_core::record::declare::Role;
 use tuquan_core::sync::join::{Compared, InviteOptions};
@@ -16,6 +17,7 @@ use tuquan_hub::config::Config;
 use tuquan_net::hub::{HubClient, HubOptions, Mailbox, sync, wait_for_news};
 use tuquan_net::lan;
 use tuquan_tests::phone::{Folder, HandClock, NOON_MS, incident, location, open, request};
+use tuquan_tests::picture::{jpeg, noise};
 use tuquan_tests::team;
 
 struct Phone {
@@ -205,5 +207,24 @@ async fn a_newcomer_joins_through_a_mailbox() {
     sync(&c.store, &client, NOON_MS, |_| {}).await.expect("met");
     assert_equal(&[&a, &c]);
     assert!(mailbox.get(4, Duration::ZERO).await.expect("an answer").is_none());
+    hub.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_photo_comes_through_the_hub_after_the_text() {
+    let folder = Folder::new("hub");
+    let (hub, client) = hub(&folder).await;
+    let a = founder(13);
+    let b = member(&a, 14);
+    let applied = a.store.apply(request(1), &incident("Ảnh")).expect("saved");
+    let picture = jpeg(640, 480, &[], &noise(600_000, 5));
+    a.store.attach(request(2), &applied.record, &picture).expect("attached");
+    for phone in [&a, &b] {
+        sync(&phone.store, &client, NOON_MS, |_| {}).await.expect("met");
+    }
+    assert_equal(&[&a, &b]);
+    let key = b.store.attachments(&applied.record).expect("listed")[0].key;
+    let opened = b.store.attachment(&applied.record, &key).expect("opened");
+    assert!(matches!(opened, Opened::Whole(_)), "{opened:?}");
     hub.stop().await;
 }

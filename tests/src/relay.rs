@@ -9,7 +9,7 @@ use rand_core::{Rng as _, SeedableRng as _};
 use tuquan_core::crypto::DeviceSecret;
 use tuquan_core::door::Tuquan;
 use tuquan_core::error::Result;
-use tuquan_core::ids::{DeviceKey, Digest, LogId, SpaceId};
+use tuquan_core::ids::{ChunkHash, DeviceKey, Digest, LogId, SpaceId};
 use tuquan_core::log::pack::{Extent, Header, pack_id};
 use tuquan_core::sync::relay::{
     Hub, Listed, Next, RelayEvent, RelayStats, RelaySync, Request, Response, SignedAck, ack_hash,
@@ -51,6 +51,7 @@ pub const LIES: [Lie; 7] = [
 struct Shelf {
     packs: BTreeMap<u64, Vec<u8>>,
     acks: BTreeMap<DeviceKey, (u64, Vec<u8>)>,
+    chunks: BTreeMap<ChunkHash, Vec<u8>>,
     last: u64,
 }
 
@@ -89,7 +90,8 @@ impl ModelHub {
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
         let acks = self.shelf.acks.values().map(|(_, bytes)| bytes);
-        self.shelf.packs.values().chain(acks).flatten().copied().collect()
+        let chunks = self.shelf.chunks.values();
+        self.shelf.packs.values().chain(acks).chain(chunks).flatten().copied().collect()
     }
 
     /// Makes a backup.
@@ -198,6 +200,24 @@ impl ModelHub {
                 Response::Noted
             }
             Request::GetAcks => Response::Acks(self.acks()),
+            Request::HaveChunks { hashes } => {
+                let is_here = |hash: &&ChunkHash| !self.shelf.chunks.contains_key(hash);
+                let lacking = hashes.iter().filter(is_here).map(|hash| Digest(hash.0));
+                Response::Lacking(lacking.collect())
+            }
+            Request::PutChunk { hash, bytes } => {
+                if self.lie != Some(Lie::Forget) {
+                    self.shelf.chunks.insert(*hash, bytes.clone());
+                }
+                Response::Noted
+            }
+            Request::GetChunk { hash } => {
+                let mut bytes = self.shelf.chunks.get(hash).cloned();
+                if let (Some(Lie::Alter), Some(bytes)) = (self.lie, &mut bytes) {
+                    bytes[0] ^= 1;
+                }
+                Response::Chunk(bytes)
+            }
         })
     }
 

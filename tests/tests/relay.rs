@@ -2,10 +2,12 @@
 //! is lost, and what was withheld comes when it stops lying.
 
 use tuquan_core::door::Tuquan;
+use tuquan_core::door::attaching::Opened;
 use tuquan_core::error::Kind;
 use tuquan_core::record::declare::Role;
 use tuquan_core::sync::relay::RelayEvent;
 use tuquan_tests::phone::{Folder, HandClock, NOON_MS, incident, location, open, request};
+use tuquan_tests::picture::{exif, jpeg, noise};
 use tuquan_tests::relay::{LIES, Lie, ModelHub, meet};
 use tuquan_tests::team;
 
@@ -210,4 +212,47 @@ fn many_small_packs_are_gathered_once_and_not_again() {
     assert_eq!(team.hub.packs(), gathered + 1, "only what is new");
     team.meet_all(2);
     team.assert_equal();
+}
+
+#[test]
+fn photos_follow_the_text_through_a_hub_that_cannot_see_them() {
+    let mut team = Team::of(2, 60);
+    let applied = team.phones[0].apply(request(1), &incident("Ảnh")).expect("saved");
+    team.next += 1;
+    let picture = jpeg(640, 480, &exif(), &noise(700_000, 3));
+    team.phones[0].attach(request(2), &applied.record, &picture).expect("attached");
+    team.meet(0);
+    team.hub.lie = Some(Lie::Alter);
+    meet(&team.phones[1], &mut team.hub, NOON_MS).expect("met");
+    team.hub.lie = None;
+    team.meet(1);
+    team.assert_equal();
+    let key = team.phones[1].attachments(&applied.record).expect("listed")[0].key;
+    let opened = team.phones[1].attachment(&applied.record, &key).expect("opened");
+    let Opened::Whole(image) = opened else { panic!("not whole: {opened:?}") };
+    let sent = team.phones[0].attachment(&applied.record, &key).expect("opened");
+    assert_eq!(Opened::Whole(image), sent);
+    let seen = team.hub.bytes();
+    let part = &picture[picture.len() / 2..picture.len() / 2 + 24];
+    assert!(!seen.windows(part.len()).any(|window| window == part));
+    let (stats, _) = meet(&team.phones[1], &mut team.hub, NOON_MS).expect("met");
+    assert!(stats.requests <= 2, "nothing is asked for twice: {stats:?}");
+}
+
+#[test]
+fn a_hub_that_forgot_photos_is_given_them_again() {
+    let mut team = Team::of(2, 61);
+    let applied = team.phones[0].apply(request(1), &incident("Ảnh")).expect("saved");
+    team.next += 1;
+    team.meet(0);
+    team.hub.back_up();
+    let picture = jpeg(64, 48, &[], &noise(9_000, 4));
+    team.phones[0].attach(request(2), &applied.record, &picture).expect("attached");
+    team.meet(0);
+    team.hub.restore(true);
+    team.meet(0);
+    team.meet(1);
+    let key = team.phones[1].attachments(&applied.record).expect("listed")[0].key;
+    let opened = team.phones[1].attachment(&applied.record, &key).expect("opened");
+    assert!(matches!(opened, Opened::Whole(_)), "{opened:?}");
 }

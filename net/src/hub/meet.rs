@@ -118,6 +118,21 @@ async fn ask(
         }
         Request::PutAck { bytes } => (Method::PUT, "/acks".to_owned(), Body::Bytes(bytes)),
         Request::GetAcks => (Method::GET, "/acks".to_owned(), Body::None),
+        Request::HaveChunks { hashes } => {
+            (Method::POST, "/chunks/have".to_owned(), Body::Json(json!({ "hashes": hashes })))
+        }
+        Request::PutChunk { hash, bytes } => {
+            (Method::PUT, format!("/chunks/{hash}"), Body::Bytes(bytes))
+        }
+        Request::GetChunk { hash } => {
+            let path = format!("/chunks/{hash}");
+            let answer = client.ask(store, hub, (Method::GET, &path), &Body::None, 0).await;
+            return match answer {
+                Ok(answer) => Ok(Response::Chunk(Some(answer.bytes))),
+                Err(error) if error.kind == Kind::NotFound => Ok(Response::Chunk(None)),
+                Err(error) => Err(error),
+            };
+        }
     };
     let kind = path.split('?').next().unwrap_or_default().to_owned();
     let answer = client.ask(store, hub, (method.clone(), &path), &body, wait_s).await?;
@@ -133,6 +148,8 @@ fn read(method: &Method, path: &str, answer: Answer) -> Result<Response> {
         (&Method::POST, "/packs/get") => wire::frames(&bytes).map(Response::Packs),
         (&Method::POST, "/packs") => wire::receipts(&bytes),
         (&Method::GET, "/acks") => wire::frames(&bytes).map(Response::Acks),
+        (&Method::POST, "/chunks/have") => wire::lacking(&bytes),
+        (&Method::PUT, path) if path.starts_with("/chunks/") => Ok(Response::Noted),
         (&Method::POST, "/opened") | (&Method::PUT, "/acks") => Ok(Response::Noted),
         _ => Err(Error::new(Kind::Format, "an answer to a question that was not asked")),
     }

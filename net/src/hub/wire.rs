@@ -79,6 +79,16 @@ pub(super) fn receipts(bytes: &[u8]) -> Result<Response> {
     Ok(Response::Receipts(receipts.collect::<Result<_>>()?))
 }
 
+/// Reads which chunks the hub lacks.
+pub(super) fn lacking(bytes: &[u8]) -> Result<Response> {
+    let value = json(bytes)?;
+    let missing = list(&value, "missing")?.iter().map(|value| {
+        let text = value.as_str().ok_or_else(|| bad("a hash"))?;
+        text.parse()
+    });
+    Ok(Response::Lacking(missing.collect::<Result<_>>()?))
+}
+
 /// Reads frames of packs or acknowledgements.
 pub(super) fn frames(bytes: &[u8]) -> Result<Vec<Vec<u8>>> {
     Ok(read_frames(bytes, FRAME_BYTES_MAX)?.into_iter().map(<[u8]>::to_vec).collect())

@@ -1,6 +1,6 @@
 //! What a phone asks of a hub, and what the hub answers, without saying how it travels.
 
-use crate::ids::{DeviceKey, Digest};
+use crate::ids::{ChunkHash, DeviceKey, Digest};
 use crate::log::pack::Extent;
 
 /// The most packs that one request names.
@@ -52,6 +52,23 @@ pub enum Request {
     },
     /// The acknowledgements of all devices.
     GetAcks,
+    /// Which of these chunks of photos are not there?
+    HaveChunks {
+        /// Their hashes.
+        hashes: Vec<ChunkHash>,
+    },
+    /// A sealed chunk.
+    PutChunk {
+        /// Its hash.
+        hash: ChunkHash,
+        /// Its bytes.
+        bytes: Vec<u8>,
+    },
+    /// A sealed chunk, please.
+    GetChunk {
+        /// Its hash.
+        hash: ChunkHash,
+    },
 }
 
 /// One line of a hub's listing: a claim, but for the receipt.
@@ -98,4 +115,8 @@ pub enum Response {
     Noted,
     /// Acknowledgements.
     Acks(Vec<Vec<u8>>),
+    /// The chunks that are not there.
+    Lacking(Vec<Digest>),
+    /// A chunk, if it is there.
+    Chunk(Option<Vec<u8>>),
 }

@@ -7,6 +7,7 @@
 //! get      packs that this phone cannot vouch for yet, newest first
 //! put      packs of what the hub is not known to hold, each answered by a receipt
 //! acks     who holds what, signed by the devices
+//! chunks   photos, last, the smallest first
 //! ```
 //!
 //! A hub cannot open packs, so what it lists is a claim. Only packs that this phone made or opened
@@ -16,6 +17,7 @@
 mod message;
 pub(super) mod mirror;
 mod offer;
+mod photos;
 mod wire;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -23,6 +25,7 @@ use std::collections::{BTreeSet, VecDeque};
 pub use self::message::{BATCH_PACKS_MAX, Hub, Listed, Request, Response};
 use self::mirror::{Mirror, Mirrored, State};
 use self::offer::Offer;
+use self::photos::Photos;
 pub use self::wire::{
     BATCH_BYTES_MAX, CHUNK_BYTES_MAX, SignedAck, ack_hash, acks_digest, chunk_delete_hash,
     chunk_hash, listing_digest, login_hash, own_ack, pack_delete_hash, read_frames, receipt_hash,
@@ -31,11 +34,11 @@ pub use self::wire::{
 use crate::codec::{Reader, Writer};
 use crate::crypto::{self, SIGNATURE_LEN};
 use crate::error::{Error, Kind, Result};
-use crate::ids::{DeviceKey, Digest, SpaceId};
+use crate::ids::{ChunkHash, DeviceKey, Digest, SpaceId};
 use crate::log::pack::{self, Extent, Header};
 use crate::replica::Replica;
 use crate::replica::ingest::{self, Ingested};
-use crate::store::logs;
+use crate::store::{chunks, logs};
 use crate::sync::cover::Cover;
 
 /// About how many bytes of packs one request asks for.
@@ -96,6 +99,7 @@ enum Step {
     Offering,
     Reporting,
     Acking,
+    Photos,
     Done,
 }
 
@@ -113,6 +117,7 @@ pub struct RelaySync {
     asked: Option<Request>,
     opened: Vec<Digest>,
     offer: Option<Offer>,
+    photos: Photos,
     events: VecDeque<RelayEvent>,
     stats: RelayStats,
 }
@@ -132,6 +137,7 @@ impl RelaySync {
             asked: None,
             opened: Vec::new(),
             offer: None,
+            photos: Photos::default(),
             events: VecDeque::new(),
             stats: RelayStats::default(),
         }
@@ -164,6 +170,7 @@ impl RelaySync {
             Step::Offering => self.next_put(replica)?,
             Step::Reporting => self.next_report(),
             Step::Acking => self.next_ack(replica)?,
+            Step::Photos => self.next_photo(replica)?,
             Step::Done => return Ok(Next::Done),
         };
         let Some(request) = request else {
@@ -215,6 +222,17 @@ impl RelaySync {
                 Ok(())
             }
             (Some(Request::GetAcks), Response::Acks(blobs)) => self.take_acks(replica, &blobs),
+            (Some(Request::HaveChunks { .. }), Response::Lacking(hashes)) => {
+                self.photos.take_lacking(replica, &hashes)
+            }
+            (Some(Request::PutChunk { hash, bytes }), Response::Noted) => {
+                self.stats.sent_bytes += bytes.len() as u64;
+                self.events.push_back(RelayEvent::Progress(self.stats));
+                Photos::given(replica, hash)
+            }
+            (Some(Request::GetChunk { hash }), Response::Chunk(bytes)) => {
+                self.take_chunk(replica, &hash, bytes.as_deref())
+            }
             _ => Err(Error::new(Kind::Format, "a hub's answer to another question")),
         }
     }
@@ -293,6 +311,7 @@ impl RelaySync {
         })?;
         if lost {
             self.events.push_back(RelayEvent::HubOlder);
+            replica.transact(|to, _, _| chunks::forget_relayed(to))?;
         }
         self.step = if more {
             Step::Listing { full, after: last.unwrap_or(after), seen }
@@ -468,8 +487,30 @@ impl RelaySync {
         }
         let now_ms = self.now_ms;
         replica.transact(|to, _, _| mirror.save(to, now_ms))?;
-        self.step = Step::Done;
+        self.step = Step::Photos;
         Ok(None)
+    }
+
+    fn next_photo(&mut self, replica: &mut Replica) -> Result<Option<Request>> {
+        let request = self.photos.next(replica)?;
+        self.stats.remaining = self.photos.remaining();
+        if request.is_none() {
+            self.step = Step::Done;
+        }
+        Ok(request)
+    }
+
+    fn take_chunk(
+        &mut self,
+        replica: &mut Replica,
+        hash: &ChunkHash,
+        bytes: Option<&[u8]>,
+    ) -> Result<()> {
+        self.stats.received_bytes += bytes.map_or(0, |bytes| bytes.len() as u64);
+        let refused = Photos::fetched(replica, hash, bytes)?;
+        self.events.extend(refused.map(RelayEvent::Refused));
+        self.events.push_back(RelayEvent::Progress(self.stats));
+        Ok(())
     }
 
     fn take_acks(&mut self, replica: &mut Replica, blobs: &[Vec<u8>]) -> Result<()> {

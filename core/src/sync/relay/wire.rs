@@ -9,6 +9,7 @@
 //! Invariant: both sides take these from here, so that they cannot differ. Must not know: HTTP,
 //! sockets, how a relay keeps things.
 
+use crate::attachment;
 use crate::codec::{Reader, Writer};
 use crate::crypto;
 use crate::error::{Error, Kind, Result};
@@ -20,7 +21,7 @@ use crate::sync::session::{Claim, ack};
 /// The most bytes of packs in one upload, and of a message in a mailbox's largest slot.
 pub const BATCH_BYTES_MAX: usize = 1 << 20;
 /// The most bytes of a sealed chunk of an attachment: 256 KiB and a tag.
-pub const CHUNK_BYTES_MAX: usize = (256 << 10) + crypto::TAG_LEN;
+pub const CHUNK_BYTES_MAX: usize = attachment::SEALED_CHUNK_LEN_MAX;
 const LEN_BYTES: usize = 4;
 
 /// Returns what a device signs to log in: the relay's origin as its settings say it, the space, and
@@ -61,7 +62,7 @@ pub fn ack_hash(ack: &[u8]) -> Digest {
 /// Returns the name of a sealed chunk: the hash of its raw bytes.
 #[must_use]
 pub fn chunk_hash(chunk: &[u8]) -> Digest {
-    Digest(crypto::hash_bytes("tuquan/1 chunk", chunk))
+    Digest(attachment::chunk_hash(chunk).0)
 }
 
 /// Returns what a device signs to have chunks erased, in any order.
