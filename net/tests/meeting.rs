@@ -228,3 +228,18 @@ async fn a_photo_comes_through_the_hub_after_the_text() {
     assert!(matches!(opened, Opened::Whole(_)), "{opened:?}");
     hub.stop().await;
 }
+
+#[test]
+fn a_beacon_is_found_by_who_holds_the_teams_key_and_says_nothing_to_others() {
+    use tuquan_net::lan::beacon::{Beacon, find};
+    let (key, other) = ([1; 32], [2; 32]);
+    let _beacon = Beacon::start(&key, 7_431, NOON_MS, true).expect("announced");
+    let wait = Duration::from_secs(4);
+    let (ours, theirs) = std::thread::scope(|scope| {
+        let ours = scope.spawn(|| find(&key, NOON_MS + 60_000, wait, true).expect("looked"));
+        let theirs = scope.spawn(|| find(&other, NOON_MS, wait, true).expect("looked"));
+        (ours.join().expect("a thread"), theirs.join().expect("a thread"))
+    });
+    assert_eq!(ours.iter().map(std::net::SocketAddr::port).collect::<Vec<_>>(), [7_431]);
+    assert!(theirs.is_empty());
+}
