@@ -326,8 +326,8 @@ impl RelaySync {
         Ok(())
     }
 
-    /// Plans to fetch what is listed and not covered by what this phone can vouch for: team lists
-    /// first, then the newest.
+    /// Plans to fetch what is listed and not covered by what this phone can vouch for, the newest
+    /// first. What needs a team list that comes later waits for it.
     fn plan_fetch(&mut self) {
         let Some(mirror) = &self.mirror else {
             return;
