@@ -14,6 +14,7 @@
 //! whole count as cover; a pack that covers nothing never keeps an entry from being given. A hub
 //! that forgot what it had (a restored backup) is given it again. Must not know: HTTP, logins.
 
+mod account;
 mod message;
 pub(super) mod mirror;
 mod offer;
@@ -31,20 +32,17 @@ pub use self::wire::{
     chunk_hash, listing_digest, login_hash, own_ack, pack_delete_hash, read_frames, receipt_hash,
     take_ack, write_frames,
 };
-use crate::codec::{Reader, Writer};
 use crate::crypto::{self, SIGNATURE_LEN};
 use crate::error::{Error, Kind, Result};
 use crate::ids::{ChunkHash, DeviceKey, Digest, SpaceId};
 use crate::log::pack::{self, Extent, Header};
 use crate::replica::Replica;
 use crate::replica::ingest::{self, Ingested};
-use crate::store::{chunks, logs};
+use crate::store::chunks;
 use crate::sync::cover::Cover;
 
 /// About how many bytes of packs one request asks for.
 const GET_BYTES_MAX: u64 = 4 << 20;
-const ORIGIN_BYTES_MAX: usize = 512;
-const HUB_URL: &str = "hub_url";
 
 /// What a meeting with a hub did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -563,86 +561,4 @@ fn check_receipt(hub: &DeviceKey, space: &SpaceId, pack: &Digest, receipt: &[u8]
     let bad = || Error::new(Kind::Signature, "a receipt of a wrong length");
     let signature: [u8; SIGNATURE_LEN] = receipt.try_into().map_err(|_| bad())?;
     crypto::verify(hub, &receipt_hash(space, pack), &signature)
-}
-
-impl Replica {
-    /// Signs in at a hub: the signature under its nonce.
-    ///
-    /// # Errors
-    /// `E-NOTREADY` without a team.
-    pub fn hub_login(&self, origin: &str, nonce: &[u8; 32]) -> Result<[u8; SIGNATURE_LEN]> {
-        let hash = login_hash(origin, &self.mind.space()?, nonce);
-        Ok(self.mind.identity()?.secret.sign(&hash))
-    }
-
-    /// Returns the address of the hub that this team meets at, if one is set.
-    ///
-    /// # Errors
-    /// Of the store.
-    pub fn hub_url(&self) -> Result<Option<String>> {
-        let bytes = logs::meta(&self.connection, HUB_URL)?;
-        Ok(bytes.and_then(|bytes| String::from_utf8(bytes).ok()))
-    }
-
-    /// Sets the address of the hub that this team meets at.
-    ///
-    /// # Errors
-    /// `E-SIZE` for an endless address; of the store.
-    pub fn set_hub_url(&mut self, url: &str) -> Result<()> {
-        if url.len() > ORIGIN_BYTES_MAX {
-            return Err(Error::new(Kind::Size, "a hub's address"));
-        }
-        self.transact(|into, _, _| logs::set_meta(into, HUB_URL, url.as_bytes()))
-    }
-
-    /// Returns the hub that was met at an address, so that meeting it again asks nothing first.
-    ///
-    /// # Errors
-    /// Of the store.
-    pub fn hub_at(&self, url: &str) -> Result<Option<Hub>> {
-        let Some(bytes) = logs::meta(&self.connection, &format!("hub {url}"))? else {
-            return Ok(None);
-        };
-        let mut from = Reader::new(&bytes);
-        from.tuple(2)?;
-        let key = DeviceKey(from.array_bytes()?);
-        Ok(Some(Hub { key, origin: from.text(ORIGIN_BYTES_MAX)?.to_owned() }))
-    }
-
-    /// Keeps which hub is at an address.
-    ///
-    /// # Errors
-    /// `E-SIZE` for an endless origin; of the store.
-    pub fn set_hub_at(&mut self, url: &str, hub: &Hub) -> Result<()> {
-        if hub.origin.len() > ORIGIN_BYTES_MAX {
-            return Err(Error::new(Kind::Size, "a hub's origin"));
-        }
-        let mut to = Writer::new();
-        to.array(2).bytes(&hub.key.0).text(&hub.origin);
-        self.transact(|into, _, _| logs::set_meta(into, &format!("hub {url}"), to.as_slice()))
-    }
-
-    /// Returns the token that a hub gave at the last login, if one is kept.
-    ///
-    /// # Errors
-    /// Of the store.
-    pub fn hub_token(&self, hub: &DeviceKey) -> Result<Option<Vec<u8>>> {
-        mirror::token(&self.connection, hub)
-    }
-
-    /// Keeps the token that a hub gave, or forgets it.
-    ///
-    /// # Errors
-    /// Of the store.
-    pub fn set_hub_token(&mut self, hub: &DeviceKey, token: Option<&[u8]>) -> Result<()> {
-        self.transact(|to, _, _| mirror::set_token(to, hub, token))
-    }
-
-    /// Returns the team list as open packs: what a hub needs to know its members.
-    ///
-    /// # Errors
-    /// Of the store.
-    pub fn control_packs(&mut self) -> Result<Vec<Vec<u8>>> {
-        offer::control_packs(self)
-    }
 }
