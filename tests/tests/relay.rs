@@ -1,6 +1,8 @@
 //! Phones and a hub that cannot read them, and a hub that lies: nothing forged is taken, nothing
 //! is lost, and what was withheld comes when it stops lying.
 
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 use tuquan_core::door::Tuquan;
 use tuquan_core::door::attaching::Opened;
 use tuquan_core::error::Kind;
@@ -255,4 +257,48 @@ fn a_hub_that_forgot_photos_is_given_them_again() {
     let key = team.phones[1].attachments(&applied.record).expect("listed")[0].key;
     let opened = team.phones[1].attachment(&applied.record, &key).expect("opened");
     assert!(matches!(opened, Opened::Whole(_)), "{opened:?}");
+}
+
+/// How many hubs lie at random; `TUQUAN_SEEDS` of 2,000 and more asks for many.
+fn lying_hubs() -> u64 {
+    let asked = std::env::var("TUQUAN_SEEDS").ok().and_then(|text| text.parse::<u64>().ok());
+    (asked.unwrap_or(200) / 40).clamp(5, 500)
+}
+
+/// One hub that lies as a seed says, among phones that write, photograph and meet it.
+fn live_with_a_liar(seed: u64) {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut draw = |of: u32| usize::try_from(rng.next_u32() % of).expect("small");
+    let mut team = Team::of(3, 10_000 + seed);
+    for _ in 0..12 {
+        let phone = draw(3);
+        match draw(8) {
+            0 | 1 => team.write(phone, 1 + draw(4) as u64),
+            2 => team.hub.lie = Some(LIES[draw(7)]),
+            3 => team.hub.lie = None,
+            4 => team.hub.back_up(),
+            5 => team.hub.restore(draw(2) == 0),
+            6 => {
+                let mut junk = b"TQP1".to_vec();
+                junk.extend((0..draw(300)).map(|at| at as u8));
+                team.hub.put_junk(junk);
+            }
+            _ => {
+                // A liar's answer may be refused; what is here stays whole.
+                let _ = meet(&team.phones[phone], &mut team.hub, NOON_MS);
+                team::verify(&team.phones[phone]).expect("every chain and seal holds");
+            }
+        }
+    }
+    team.hub.lie = None;
+    team.meet_all(3);
+    team.assert_equal();
+}
+
+#[test]
+fn whatever_a_hub_does_by_a_seed_nothing_is_lost_once_it_is_honest() {
+    for seed in 0..lying_hubs() {
+        println!("lying hub of seed {seed}");
+        live_with_a_liar(seed);
+    }
 }
