@@ -79,6 +79,9 @@ pub enum Kind {
     Mitm,
     /// A frame is of another set, or frames are missing. Fault: nobody's. Keep scanning.
     Qr,
+    /// This store is a restored copy: what came after is fetched from colleagues, and the device goes
+    /// on in another log. Nobody's fault; nothing to do but to meet a colleague.
+    Restored,
 }
 
 impl Kind {
@@ -120,6 +123,7 @@ impl Kind {
             Self::Invite => "E-INVITE",
             Self::Mitm => "E-MITM",
             Self::Qr => "E-QR",
+            Self::Restored => "I-RESTORED",
         }
     }
 

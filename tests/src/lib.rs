@@ -1,5 +1,6 @@
 //! What crosses crates: simulation, faults, bad inputs.
 
+pub mod meeting;
 pub mod phone;
 pub mod rogue;
 pub mod simulator;

@@ -1,9 +1,10 @@
 //! One replica: the logs, the members and the views of one phone, and the ways they grow: a local
-//! write, a pack from outside, a rebuild, and what was salvaged of a damaged store.
+//! write, a pack from outside, a rebuild, and what was salvaged of a damaged store or restored.
 //!
 //! Invariant: memory follows the disk. What a transaction did not commit is not in [`Mind`]; after
 //! a failure it is read back. Must not know: sessions, commands, JSON.
 
+pub mod fence;
 pub mod gather;
 pub mod ingest;
 mod merging;
@@ -69,6 +70,7 @@ impl Replica {
         let mind = Mind::load(&connection, schema)?;
         let mut replica = Self { connection, mind, env, location, doubts: Doubts::None };
         replica.prepare_views()?;
+        replica.check_fence()?;
         if replica.mind.identity.is_some() {
             replica.retry_held()?;
         }
@@ -122,7 +124,9 @@ impl Replica {
             self.connection = crate::store::open::writer(&self.location)?;
         }
         if self.doubts != Doubts::None {
-            self.mind = Mind::load(&self.connection, self.mind.schema)?;
+            let mut mind = Mind::load(&self.connection, self.mind.schema)?;
+            mind.fence = self.mind.fence.take();
+            self.mind = mind;
             self.doubts = Doubts::None;
         }
         Ok(())

@@ -6,7 +6,7 @@
 use rusqlite::{Transaction, params};
 
 use super::gather::target;
-use super::mind::{Identity, KnownLog, Mind, Remembered};
+use super::mind::{CONTROL_FORKED, Identity, KnownLog, Mind, Own, Remembered};
 use super::step::{Content, Incoming, Step};
 use super::{Changed, Replica};
 use crate::clock::{Env, Hlc};
@@ -131,7 +131,7 @@ impl Replica {
     ///
     /// # Errors
     /// `E-ROLE` when this device may not; `E-KEY` for bad keys; `E-GAP` while the own control log
-    /// lacks entries after damage; of the store.
+    /// lacks entries after damage or a restore; of the store.
     pub fn grant(&mut self, of: &GrantOf) -> Result<()> {
         let (device, box_key) = (of.device, of.box_key);
         crate::crypto::check_device_key(&device)?;
@@ -297,22 +297,18 @@ impl Replica {
         })
     }
 
-    /// Signs the end of the own data log and moves its tail into segments: done before anything
-    /// leaves the phone.
+    /// Signs the end of the own data log, moves its tail into segments, and moves the fence behind
+    /// all that may leave then: done before anything leaves the phone.
     ///
     /// # Errors
-    /// Of the store.
+    /// Of the store; `E-FULL`, `E-IO` when the fence cannot be written: nothing new leaves then.
     pub fn seal(&mut self) -> Result<()> {
-        let Some(own) = &self.mind.own else {
-            return Ok(());
-        };
-        if own.unsealed.0 == 0 && own.tail == self.mind.logs[own.index].row.next {
-            return Ok(());
+        let is_open =
+            |own: &Own| own.unsealed.0 > 0 || own.tail < self.mind.logs[own.index].row.next;
+        if self.mind.own.as_ref().is_some_and(is_open) {
+            self.transact(|transaction, mind, _| close(transaction, mind))?;
         }
-        self.transact(|transaction, mind, _| {
-            settle(transaction, mind)?;
-            seal_now(transaction, mind)
-        })
+        self.raise_fence()
     }
 }
 
@@ -328,8 +324,11 @@ fn control_log(mind: &Mind, device: &DeviceKey) -> Result<usize> {
         .iter()
         .position(|log| log.row.sort == Sort::Control && log.row.device == *device)
         .ok_or_else(|| Error::new(Kind::NotReady, "this device has no control log"))?;
+    if mind.control_next == CONTROL_FORKED {
+        return Err(Error::new(Kind::Fork, "the own control log has two histories"));
+    }
     if !mind.grows_here(&mind.logs[index].row.id) {
-        let what = "the own control log lacks entries since its storage was damaged";
+        let what = "the own control log may lack entries: its storage was damaged or restored";
         return Err(Error::new(Kind::Gap, what));
     }
     Ok(index)
@@ -511,6 +510,12 @@ fn seal_now(transaction: &Transaction<'_>, mind: &mut Mind) -> Result<()> {
     logs::put_seal(transaction, row.no, row.next - 1, &row.link, &seal)?;
     own.unsealed = (0, 0);
     Ok(())
+}
+
+/// Signs the end of the own data log and moves its tail into segments.
+pub(super) fn close(transaction: &Transaction<'_>, mind: &mut Mind) -> Result<()> {
+    settle(transaction, mind)?;
+    seal_now(transaction, mind)
 }
 
 /// Moves the tail of rows into segments; the newest rows stay, empty, for their request ids.

@@ -95,6 +95,7 @@ impl Session {
         let equal = mine.hash() == hello.vector_hash;
         if equal {
             self.keep_ack(replica, &device, &hello.claim, &mine)?;
+            replica.hear_of_control(&mine)?;
             self.end();
         } else {
             self.state = State::Exchanging;
@@ -115,6 +116,9 @@ impl Session {
         }
         let (device, claim) = (peer.device, peer.claim.clone());
         self.keep_ack(replica, &device, &claim, &vector)?;
+        replica.hear_of_control(&vector)?;
+        // What a colleague may hold of the own log is in segments then.
+        replica.seal()?;
         let want = self.compare(replica, &vector)?;
         if let Some(peer) = &mut self.peer {
             peer.vector = Some(vector);
@@ -123,10 +127,11 @@ impl Session {
         Ok(())
     }
 
-    /// Compares the other side's vector with what is here: forks, a restored copy, how much lacks.
-    fn compare(&mut self, replica: &Replica, theirs: &Vector) -> Result<Want> {
+    /// Compares the other side's vector with what is here: forks, how much lacks. More of the own
+    /// log than is here counts when it comes with the own seal.
+    fn compare(&mut self, replica: &mut Replica, theirs: &Vector) -> Result<Want> {
+        let (mut lag, mut held, mut own) = (0, Vec::new(), None);
         let mind = &replica.mind;
-        let (mut lag, mut held) = (0, Vec::new());
         for (index, entry) in (0_u64..).zip(&theirs.entries) {
             let log = entry.log;
             let Some(known) = mind.log(&log) else {
@@ -134,14 +139,18 @@ impl Session {
                 continue;
             };
             let missing = entry.next.saturating_sub(known.row.next);
-            if entry.next == known.row.next && entry.link != known.row.link {
+            let is_own = mind.grows_here(&log);
+            let link = match entry.next {
+                next if next == known.row.next => Some(known.row.link),
+                next if next < known.row.next && is_own => {
+                    Some(link_at(&replica.connection, mind, mind.by_id[&log], next)?.0)
+                }
+                _ => None,
+            };
+            if link.is_some_and(|link| link != entry.link) {
                 self.forked.insert(log);
                 self.events.push_back(Event::Forked { log });
-            } else if missing > 0 && mind.grows_here(&log) {
-                // What it would send of this log is refused; that it is so is told once.
-                self.forked.insert(log);
-                self.events.push_back(Event::Restored { log });
-                continue;
+                own = own.or(is_own.then_some(log));
             }
             lag += missing;
             let stretches = known.ahead.iter();
@@ -151,6 +160,9 @@ impl Session {
         self.stats.to_receive = lag;
         let has_data = mind.logs.iter().any(|log| log.row.sort == Sort::Data);
         let by_itself = lag > LAG_ENTRIES || !has_data;
+        if let Some(log) = own {
+            replica.leave_forked(&log)?;
+        }
         Ok(Want { newest_first: self.options.newest_first.unwrap_or(by_itself), held })
     }
 
@@ -197,6 +209,9 @@ impl Session {
     }
 
     fn note_received(&mut self, ingested: Ingested) {
+        if let Some(log) = ingested.restored {
+            self.events.push_back(Event::Restored { log });
+        }
         self.events.push_back(Event::Received { ingested });
     }
 
@@ -219,6 +234,7 @@ impl Session {
         };
         ack::check(&replica.mind, &device, claim, &vector.hash())?;
         self.keep_ack(replica, &device, claim, vector)?;
+        replica.hear_of_control(vector)?;
         self.closing.ack_received = true;
         self.finish();
         Ok(())
