@@ -44,6 +44,7 @@ fn run_all(seeds: &[u64]) -> Report {
             sum.written += report.written;
             sum.crashes += report.crashes;
             sum.carried += report.carried;
+            sum.restored += report.restored;
             sum.conflicts += report.conflicts;
             sum.damaged += report.damaged;
             for (name, count) in report.steps {
@@ -73,7 +74,10 @@ fn teams_from_seeds_lose_nothing_and_end_equal() {
     let busy = seeds.len() as u64;
     if busy > 50 {
         assert!(
-            sum.conflicts > busy / 10 && sum.crashes > busy && sum.damaged > busy / 10,
+            sum.conflicts > busy / 10
+                && sum.crashes > busy
+                && sum.damaged > busy / 10
+                && sum.restored > busy / 4,
             "idle seeds: {sum:?}"
         );
     }

@@ -109,14 +109,14 @@ impl World<'_> {
             );
         }
         let store = self.devices[0].store();
-        for record in &self.records {
+        for (record, _) in &self.records {
             assert!(
                 store.get(record).expect("read").is_some(),
                 "seed {}: record {record} is gone",
                 self.seed
             );
         }
-        for (record, list, text) in &self.said {
+        for (record, list, text, _) in &self.said {
             let shown = store.get(record).expect("read").expect("there");
             let all = shown.lists.get(*list).map(Vec::as_slice).unwrap_or_default();
             let there = all.iter().any(|one| holds(&one.value, text));
