@@ -385,6 +385,32 @@ fn a_founder_that_was_put_back_grants_nobody_before_its_acts_are_back() {
     }
 }
 
+#[test]
+fn a_phone_is_safe_to_reset_when_another_has_signed_for_each_entry() {
+    let mut team = Team::new(5);
+    let check = |team: &Team, at: usize| team.phones[at].store().safe_to_reset().expect("checked");
+    team.meet(1, 0);
+    assert!(check(&team, 1).safe);
+    team.write(1);
+    team.write(1);
+    let found = check(&team, 1);
+    // The entry that opens the log counts too.
+    assert_eq!((found.safe, found.entries, found.by.len()), (false, 3, 1), "{found:?}");
+    // What was carried by hand nobody has signed for.
+    give(team.phones[1].store(), team.phones[2].store()).expect("given");
+    assert_eq!(check(&team, 1).entries, 3);
+    let files = team.phones[0].snapshot(8);
+    team.meet(1, 0);
+    assert!(check(&team, 1).safe);
+    // The one that has signed is put back: its word lapses when its new log is heard of.
+    team.phones[0].restore(&files, Guard::Kept, 11);
+    team.phones[0].store().bulk(|replica| replica.seal()).expect("sealed");
+    give(team.phones[0].store(), team.phones[1].store()).expect("given");
+    assert!(!check(&team, 1).safe);
+    team.meet(1, 0);
+    assert!(check(&team, 1).safe);
+}
+
 /// What a full copy writes before it meets anybody is a second history of one log. So far that one
 /// log stays split; everything written later reaches everybody.
 #[test]

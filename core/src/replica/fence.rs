@@ -7,7 +7,7 @@
 //! control log has no successor; it rests until it is as long as it is known to have been. Must not
 //! know: how entries come back.
 
-use rusqlite::Transaction;
+use rusqlite::{Connection, Transaction};
 
 use super::Replica;
 use super::ingest::link_at;
@@ -52,7 +52,7 @@ impl Replica {
                     logs::set_meta(transaction, INSTALL, &install)?;
                     Ok(install)
                 })?;
-                self.write_fence(Fence { install, marks: Vec::new() })
+                self.write_fence(Fence { install, signed: 0, marks: Vec::new() })
             }
         }
     }
@@ -75,8 +75,23 @@ impl Replica {
         if marks == fence.marks {
             return Ok(());
         }
-        let fence = Fence { install: fence.install, marks };
+        let fence = Fence { marks, ..*fence };
         self.write_fence(fence)
+    }
+
+    /// Moves the fence behind an acknowledgement that is about to leave: a copy that has not seen what
+    /// it signed for must not be believed to hold it.
+    ///
+    /// # Errors
+    /// `E-FULL`, `E-IO`; the acknowledgement does not leave then.
+    pub fn fence_signed(&mut self, counter: u64) -> Result<()> {
+        match &self.mind.fence {
+            Some(fence) if fence.signed < counter => {
+                let fence = Fence { signed: counter, ..fence.clone() };
+                self.write_fence(fence)
+            }
+            _ => Ok(()),
+        }
     }
 
     fn write_fence(&mut self, fence: Fence) -> Result<()> {
@@ -95,6 +110,9 @@ impl Replica {
 
     /// Tells whether more has left the phone than the store has, or something else.
     fn is_behind(&mut self, fence: &Fence) -> Result<bool> {
+        if last_signed(&self.connection)? < fence.signed {
+            return Ok(true);
+        }
         for mark in &fence.marks {
             let Some(index) = self.mind.by_id.get(&mark.log).copied() else {
                 return Ok(true);
@@ -169,7 +187,7 @@ impl Replica {
         })?;
         // A crash before this only makes the store doubt itself once more.
         let marks = self.mind.fence.take().map(|fence| fence.marks).unwrap_or_default();
-        self.write_fence(Fence { install, marks })?;
+        self.write_fence(Fence { install, signed: 0, marks })?;
         self.raise_fence()
     }
 
@@ -277,14 +295,17 @@ impl Replica {
 
 /// Counts on from the time, because colleagues have seen higher numbers than this store has.
 fn skip_statements(transaction: &Transaction<'_>, now_ms: i64) -> Result<()> {
-    let signed = logs::meta(transaction, ACK_SIGNED)?;
-    let last = signed.map_or(Ok(0), |bytes| {
-        let mut from = Reader::new(&bytes);
-        from.tuple(2)?;
-        from.uint()
-    })?;
-    let counter = last.max(u64::try_from(now_ms).unwrap_or_default());
+    let counter = last_signed(transaction)?.max(u64::try_from(now_ms).unwrap_or_default());
     let mut to = Writer::new();
     to.array(2).uint(counter).bytes(&[0; 32]);
     logs::set_meta(transaction, ACK_SIGNED, to.as_slice())
+}
+
+fn last_signed(connection: &Connection) -> Result<u64> {
+    let signed = logs::meta(connection, ACK_SIGNED)?;
+    signed.map_or(Ok(0), |bytes| {
+        let mut from = Reader::new(&bytes);
+        from.tuple(2)?;
+        from.uint()
+    })
 }

@@ -1,11 +1,12 @@
-//! The fence: how much of the own logs has left the phone, in a small file outside of the database.
+//! The fence: what of the own logs, and which signed word of what is held, has left the phone; in a
+//! small file outside of the database.
 //!
 //! ```text
-//! "TQX1", CBOR [install 16, [[log, next, link]...]], H of all before
+//! "TQX1", CBOR [install 16, signed, [[log, next, link]...]], H of all before
 //! ```
 //!
 //! A copy of the database that is put back does not bring it along, so it tells a restored copy.
-//! It is written whole and durably before any byte of a higher entry leaves. H has the context
+//! It is written whole and durably before any byte of a higher entry or a newer word leaves. H has the context
 //! `tuquan/1 fence`, over the raw bytes. Must not know: whose logs they are, what follows.
 
 use std::io::ErrorKind;
@@ -41,6 +42,8 @@ pub struct Mark {
 pub struct Fence {
     /// Names the life of the store since it was made, or since it was last found to be restored.
     pub install: [u8; 16],
+    /// The highest counter of an acknowledgement that was signed.
+    pub signed: u64,
     /// One per log that grows here.
     pub marks: Vec<Mark>,
 }
@@ -56,7 +59,7 @@ impl Fence {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut to = Writer::after(MAGIC.to_vec());
-        to.array(2).bytes(&self.install).array(self.marks.len());
+        to.array(3).bytes(&self.install).uint(self.signed).array(self.marks.len());
         for mark in &self.marks {
             to.array(3).bytes(&mark.log.0).uint(mark.next).bytes(&mark.link.0);
         }
@@ -81,8 +84,8 @@ impl Fence {
             return Err(Error::new(Kind::Body, "a damaged fence"));
         }
         let mut from = Reader::new(content.get(MAGIC.len()..).unwrap_or_default());
-        from.tuple(2)?;
-        let install = from.array_bytes()?;
+        from.tuple(3)?;
+        let (install, signed) = (from.array_bytes()?, from.uint()?);
         let count = from.array(MARKS_MAX)?;
         let mut marks = Vec::with_capacity(count);
         for _ in 0..count {
@@ -95,7 +98,7 @@ impl Fence {
         from.end();
         from.end();
         from.finish()?;
-        Ok(Self { install, marks })
+        Ok(Self { install, signed, marks })
     }
 
     /// Reads the file; none when it is not there or not whole, which says the same.
