@@ -37,6 +37,7 @@ pub(crate) fn command(words: &Words) -> Command {
     root.subcommands(make.writing())
         .subcommands(make.reading())
         .subcommands(make.exchanging())
+        .subcommands(make.meeting())
         .subcommands(make.checking())
 }
 
@@ -86,6 +87,18 @@ impl Maker<'_> {
                 id(),
                 self.positional("entry").required(true),
                 words_of("text"),
+                self.request(),
+            ]),
+            self.command("attach").args([
+                id(),
+                self.positional("file").required(true),
+                self.request(),
+            ]),
+            self.command("photo").args([
+                id(),
+                self.positional("number"),
+                self.option("out").short('o').conflicts_with("take-out"),
+                self.flag("take-out").requires("number"),
                 self.request(),
             ]),
             self.command("resolve").args([
@@ -151,11 +164,21 @@ impl Maker<'_> {
                 self.option("to"),
                 self.flag("bom"),
             ]),
-            self.command("invite").args([self.role(), self.flag("own"), out()]),
+            self.command("invite").args([
+                self.role(),
+                self.flag("own"),
+                self.option("hub"),
+                self.option("hub-roots"),
+                out(),
+            ]),
             self.command("join").args([
                 self.code(),
                 self.code_file(),
                 self.flag("differ").conflicts_with_all(["code", "code-file"]),
+                self.option("hub-roots"),
+                self.option("lan"),
+                self.seconds("wait"),
+                self.flag("offline"),
                 out(),
             ]),
             self.command("admit").args([
@@ -164,12 +187,43 @@ impl Maker<'_> {
                 self.option("digits").conflicts_with("reader"),
                 self.flag("reader"),
                 self.flag("frames"),
+                self.option("hub-roots"),
+                self.option("listen"),
+                self.seconds("wait"),
                 out(),
             ]),
             self.command("card").arg(out()),
             self.command("grant").args([file(), out(), self.role()]),
             self.command("export").arg(out().required(true)),
             self.command("import").arg(file()),
+            self.command("remove").arg(self.positional("device").required(true)),
+            self.command("quarantine").args([
+                self.positional("log-of"),
+                self.flag("accept"),
+                self.option("last"),
+            ]),
+        ]
+    }
+
+    fn meeting(&self) -> Vec<Command> {
+        vec![
+            self.command("hub").args([
+                self.option("config").conflicts_with_all(["data-dir", "listen"]),
+                self.option("data-dir"),
+                self.option("listen"),
+            ]),
+            self.command("sync").args([
+                self.option("hub"),
+                self.option("hub-roots"),
+                self.option("lan"),
+                self.seconds("find"),
+            ]),
+            self.command("serve-lan").args([
+                self.option("listen"),
+                self.seconds("for"),
+                self.flag("quiet"),
+            ]),
+            self.command("status"),
         ]
     }
 
@@ -214,6 +268,10 @@ impl Maker<'_> {
 
     fn flag(&self, name: &'static str) -> Arg {
         Arg::new(name).long(name).help(self.help(name)).action(ArgAction::SetTrue)
+    }
+
+    fn seconds(&self, name: &'static str) -> Arg {
+        self.option(name).value_name("SECONDS").value_parser(value_parser!(u64))
     }
 
     fn request(&self) -> Arg {

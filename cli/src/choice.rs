@@ -54,7 +54,7 @@ pub(crate) fn read(
             Some(Plain::Text(found.to_string()))
         }
         Type::Ref => Some(Plain::Text(context.find(store, text)?.to_string())),
-        Type::Element(_) => None,
+        Type::Manifest(_) | Type::Element(_) => None,
     };
     read.map(Some).ok_or_else(bad)
 }

@@ -107,6 +107,7 @@ fn exit_of(kind: Kind) -> Exit {
         | Kind::NotFound
         | Kind::NotReady
         | Kind::NotMember
+        | Kind::Removed
         | Kind::Peer
         | Kind::Invite
         | Kind::Mitm

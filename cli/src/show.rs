@@ -210,6 +210,7 @@ pub(crate) fn choice_list(kind: &str, field: &str) -> &'static str {
         (_, "state") => "incident_state",
         ("timeline", "kind") => "timeline_kind",
         ("place", "kind") => "place_kind",
+        ("photos", "image") => "photos_image",
         (_, "category") => "category",
         (_, "priority") => "priority",
         (_, "outcome") => "outcome",

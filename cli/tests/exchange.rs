@@ -54,6 +54,40 @@ fn a_device_joins_by_card_and_both_see_the_same_after_bundles() {
 }
 
 #[test]
+fn a_removed_device_is_shown_so_and_what_it_wrote_late_waits_for_the_admin() {
+    let folder = Folder::new("remove");
+    let a = Device::founded(&folder, "a");
+    let b = Device::new(&folder, "b", "vi");
+    b.ok(&["init", "--join"]);
+    let (card, grant) = (folder.path("b.tqd"), folder.path("b.tqb"));
+    let device = b.json(&["card", "-o", &card])["device"].as_str().unwrap().to_owned();
+    a.ok(&["grant", &card, "-o", &grant]);
+    b.ok(&["import", &grant]);
+    let short: String = device.chars().take(8).collect();
+    assert_eq!(b.fails(&["remove", &short]).1["code"], "E-ROLE");
+    a.ok(&["remove", &short]);
+    assert!(a.ok(&["members"]).contains("đã ra khỏi tổ"));
+    let late = b.json(&["log", "-c", "noise", "Viết muộn"])["record"].clone();
+    let late = late.as_str().unwrap();
+    let (from_a, from_b) = (folder.path("from-a.tqb"), folder.path("from-b.tqb"));
+    b.ok(&["export", "-o", &from_b]);
+    let apart = a.json(&["import", &from_b])["quarantined"].clone();
+    assert_eq!(a.fails(&["show", late]).1["code"], "E-NOTFOUND");
+    assert!(a.ok(&["quarantine"]).contains("Viết muộn"));
+    let accepted = a.json(&["quarantine", "--accept"]);
+    assert_eq!((&accepted["accepted"], &accepted["left"]), (&apart, &0.into()));
+    assert!(a.ok(&["show", late]).contains("Viết muộn"));
+    assert!(a.ok(&["quarantine"]).contains("Không có gì chờ duyệt"));
+
+    a.ok(&["export", "-o", &from_a]);
+    // What is sealed under the new key stays closed to it; the team list it reads.
+    assert!(b.json(&["import", &from_a])["held"].as_u64().unwrap() > 0);
+    let (code, said) = b.fails(&["log", "-c", "noise", "nữa"]);
+    assert_eq!((code, &said["code"]), (3, &"E-REMOVED".into()));
+    assert!(b.ok(&["show", late]).contains("Viết muộn"));
+}
+
+#[test]
 fn the_demo_ends_identical_with_samples() {
     let output = run(&["demo", "--json", "--events", "300", "--seed", "7"]);
     assert!(output.status.success(), "{output:?}");

@@ -108,8 +108,10 @@ fn every_key_that_the_code_names_is_in_the_file() {
 }
 
 /// The core's files whose errors answer what people asked for.
-const ASKED: [(&str, &str); 8] = [
+const ASKED: [(&str, &str); 10] = [
     ("command", include_str!("../../core/src/door/command.rs")),
+    ("attaching", include_str!("../../core/src/door/attaching.rs")),
+    ("image", include_str!("../../core/src/attachment/image.rs")),
     ("query", include_str!("../../core/src/door/query.rs")),
     ("door", include_str!("../../core/src/door/mod.rs")),
     ("plain", include_str!("../../core/src/record/plain.rs")),

@@ -1,10 +1,12 @@
 //! Suite 1: BLAKE3, Ed25519, XChaCha20-Poly1305, HPKE (X25519, HKDF-SHA256, ChaCha20Poly1305).
 //!
 //! Thin names over well-kept crates, so that no other module picks an algorithm (protocol section
-//! 14, RFC 8032, RFC 9180). Lines between phones have a suite of their own, in [`noise`]. Must not
+//! 14, RFC 8032, RFC 9180). Lines between phones have a suite of their own, in [`noise`], long bytes in
+//! chunks are in [`stream`]. Must not
 //! know: what the bytes mean.
 
 pub mod noise;
+pub mod stream;
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};

@@ -5,126 +5,128 @@
 
 use std::fmt;
 
-/// A stable kind of failure. The code (`E-...`) never changes once released.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Kind {
+/// Declares the kinds with their codes, once.
+macro_rules! kinds {
+    ($($(#[doc = $doc:literal])* $name:ident = $code:literal,)*) => {
+        /// A stable kind of failure. The code (`E-...`) never changes once released.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        #[non_exhaustive]
+        pub enum Kind {
+            $($(#[doc = $doc])* $name,)*
+        }
+
+        impl Kind {
+            /// Every kind.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// Returns the stable code that documents and logs use.
+            #[must_use]
+            pub fn code(self) -> &'static str {
+                match self {
+                    $(Self::$name => $code,)*
+                }
+            }
+        }
+    };
+}
+
+kinds! {
     /// The bytes are not a file of ours. Fault: the person who picked the file. Pick another.
-    Magic,
+    Magic = "E-MAGIC",
     /// Made by a newer version. Fault: nobody's. Update, then read it again.
-    Newer,
+    Newer = "E-NEWER",
     /// The bytes end too early. Fault: the transfer. What was complete is kept; ask again.
-    Truncated,
+    Truncated = "E-TRUNC",
     /// Bytes follow the end. Fault: the transfer or its sender. Refused.
-    Trailing,
+    Trailing = "E-TRAIL",
     /// A declared length, count or size is over its cap. Fault: the sender. Refused unread.
-    Size,
+    Size = "E-SIZE",
     /// It belongs to another team. Fault: the person who picked it. Refused.
-    Space,
+    Space = "E-SPACE",
     /// A signature does not verify. Fault: whoever altered or forged it. Refused.
-    Signature,
+    Signature = "E-SIG",
     /// A device key is weak or not canonical. Fault: its maker. Refused.
-    DeviceKey,
+    DeviceKey = "E-KEY",
     /// Entries are missing before this one. Fault: nobody's. Held until they arrive.
-    Gap,
+    Gap = "E-GAP",
     /// One device has two histories. Fault: a copied phone or a forger. Shown, not merged.
-    Fork,
+    Fork = "E-FORK",
     /// The author is not a member that we know. Held until the team list says so.
-    NotMember,
+    NotMember = "E-NOTMEMBER",
     /// The team list that it cites has not arrived yet. Held.
-    WaitMembers,
+    WaitMembers = "E-WAIT-MEMBERS",
     /// The writer's role does not allow this act. Fault: the caller.
-    Role,
+    Role = "E-ROLE",
+    /// Written after its author was removed. Fault: nobody's. Kept apart until an admin accepts it.
+    AfterRemoval = "E-AFTER-REMOVAL",
+    /// This device was removed from the team. What it holds stays; it writes no more.
+    Removed = "E-REMOVED",
+    /// The peer was removed from the team. The line is closed.
+    Peer = "E-PEER",
+    /// An epoch's recipients are not exactly those entitled. Fault: its author. Void.
+    Epoch = "E-EPOCH",
+    /// An invitation is over, used, or of another version. Make a new one.
+    Invite = "E-INVITE",
+    /// The digits on the two screens differ. Fault: somebody in between. Do not join.
+    Mitm = "E-MITM",
     /// The epoch key is missing. Fault: nobody's. It is requested; the bytes are kept.
-    WaitKey,
+    WaitKey = "E-WAIT-KEY",
     /// A lockbox does not open to the key that it names. Fault: its author.
-    Lockbox,
+    Lockbox = "E-LOCKBOX",
     /// A chain, digest or authentication tag fails. Fault: damage or forgery. Ask again.
-    Body,
+    Body = "E-BODY",
     /// Content was not received yet. Fault: nobody's. It is fetched.
-    BodyMissing,
+    BodyMissing = "E-BODY-MISSING",
     /// An item is not in the canonical form, or of a wrong type or range. Fault: its author.
-    Format,
+    Format = "E-FORMAT",
     /// Items, operations or text over the cap. Fault: the author, who is flagged.
-    ChangeTooBig,
+    ChangeTooBig = "E-CHANGE-BIG",
     /// The merge library failed on a record. Fault: ours. The entries are kept.
-    Change,
+    Change = "E-CHANGE",
     /// The store's key does not open it. Fault: a restored copy or a lost key.
-    DbKey,
+    DbKey = "E-DBKEY",
     /// A page of the store is damaged. Fault: the storage. Salvage, then heal from peers.
-    DbPage,
+    DbPage = "E-DBPAGE",
     /// The device's own keys were on a damaged page. Fault: the storage. Join again as a new
     /// device; colleagues have what they met.
-    Identity,
+    Identity = "E-IDENTITY",
     /// The store was written by a newer version. Update; nothing was read or changed.
-    DbNewer,
+    DbNewer = "E-DBNEWER",
     /// The storage is full: NOT saved. Free some room and try again.
-    Full,
+    Full = "E-FULL",
     /// Input or output failed: not sure that it was saved. Reopen and look.
-    Io,
+    Io = "E-IO",
     /// Another program has the store open. Close it there.
-    Busy,
+    Busy = "E-BUSY",
     /// The command does not make sense as given. Fault: the caller.
-    Invalid,
+    Invalid = "E-INVALID",
+    /// A chunk of a photo has a wrong size, hash or place. Fault: the transfer. Fetched again.
+    Chunk = "E-CHUNK",
+    /// The picture is too large, or is none. Fault: the person who picked it.
+    Image = "E-IMAGE",
+    /// The hub does not know this device by its token. Fault: nobody's. Log in anew.
+    Login = "E-LOGIN",
+    /// A nonce was used before. Fault: a replay. Log in anew.
+    Nonce = "E-NONCE",
+    /// The hub shows an older state than before. Fault: a restored hub. What it lacks is sent.
+    HubOld = "W-HUB-OLD",
     /// No such record, field or value here. Fault: the caller, or it has not arrived yet.
-    NotFound,
+    NotFound = "E-NOTFOUND",
     /// The store is closed or this device has no team yet. Fault: the caller.
-    NotReady,
-    /// The other end of the line is not the member's device that it says it is. Closed.
-    Peer,
-    /// An invitation is expired, used, closed, of another version or not of this device.
-    Invite,
-    /// The digits on the two screens differ: somebody stands in between. Closed for good.
-    Mitm,
+    NotReady = "E-NOTREADY",
     /// A frame is of another set, or frames are missing. Fault: nobody's. Keep scanning.
-    Qr,
+    Qr = "E-QR",
     /// This store is a restored copy: what came after is fetched from colleagues, and the device goes
     /// on in another log. Nobody's fault; nothing to do but to meet a colleague.
-    Restored,
+    Restored = "I-RESTORED",
 }
 
 impl Kind {
-    /// Returns the stable code that documents and logs use.
+    /// Returns the kind with this code.
     #[must_use]
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::Magic => "E-MAGIC",
-            Self::Newer => "E-NEWER",
-            Self::Truncated => "E-TRUNC",
-            Self::Trailing => "E-TRAIL",
-            Self::Size => "E-SIZE",
-            Self::Space => "E-SPACE",
-            Self::Signature => "E-SIG",
-            Self::DeviceKey => "E-KEY",
-            Self::Gap => "E-GAP",
-            Self::Fork => "E-FORK",
-            Self::NotMember => "E-NOTMEMBER",
-            Self::WaitMembers => "E-WAIT-MEMBERS",
-            Self::Role => "E-ROLE",
-            Self::WaitKey => "E-WAIT-KEY",
-            Self::Lockbox => "E-LOCKBOX",
-            Self::Body => "E-BODY",
-            Self::BodyMissing => "E-BODY-MISSING",
-            Self::Format => "E-FORMAT",
-            Self::ChangeTooBig => "E-CHANGE-BIG",
-            Self::Change => "E-CHANGE",
-            Self::DbKey => "E-DBKEY",
-            Self::DbPage => "E-DBPAGE",
-            Self::Identity => "E-IDENTITY",
-            Self::DbNewer => "E-DBNEWER",
-            Self::Full => "E-FULL",
-            Self::Io => "E-IO",
-            Self::Busy => "E-BUSY",
-            Self::Invalid => "E-INVALID",
-            Self::NotFound => "E-NOTFOUND",
-            Self::NotReady => "E-NOTREADY",
-            Self::Peer => "E-PEER",
-            Self::Invite => "E-INVITE",
-            Self::Mitm => "E-MITM",
-            Self::Qr => "E-QR",
-            Self::Restored => "I-RESTORED",
-        }
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.code() == code)
     }
 
     /// Tells whether the storage failed, after which a connection is not used again.
@@ -143,10 +145,13 @@ impl Kind {
                 | Self::WaitMembers
                 | Self::WaitKey
                 | Self::BodyMissing
+                | Self::Chunk
+                | Self::Login
+                | Self::Nonce
+                | Self::HubOld
                 | Self::Full
                 | Self::Io
                 | Self::Busy
-                | Self::Qr
         )
     }
 }

@@ -129,6 +129,11 @@ identifier!(
     Link, 32
 );
 
+identifier!(
+    /// The hash of one sealed chunk of an attachment: its name on every phone and relay.
+    ChunkHash, 32
+);
+
 /// Reads lower- or upper-case hexadecimal.
 ///
 /// # Errors

@@ -50,6 +50,7 @@
 //! ```
 
 extern crate self as tuquan_core;
+pub mod attachment;
 pub mod clock;
 pub mod codec;
 pub mod crypto;

@@ -5,6 +5,7 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use rand_chacha::ChaCha8Rng;
@@ -26,6 +27,10 @@ use tuquan_core::sync::frames::cut;
 use tuquan_core::sync::join::{
     Code, CodeKind, Invite, Request, Reveal, Secret, commitment, digits,
 };
+use tuquan_core::team::control::{Act, Rights};
+use tuquan_core::team::epoch::{EpochSecret, look_back, make, unlock};
+use tuquan_core::team::keys::Epoch;
+use tuquan_core::team::removal::{Cut, ExtendCut, Revoke, SetRole};
 
 /// Compares with the stored vector.
 fn check(name: &str, bytes: &[u8]) {
@@ -287,6 +292,66 @@ fn joining_messages_codes_digits_and_frames_keep_their_bytes() {
         check(name, digits.as_bytes());
     }
     check("join_frames", cut(&bytes, 100).expect("cut").join("\n").as_bytes());
+}
+
+#[test]
+fn acts_of_governing_keep_their_bytes() {
+    let cut = |n: u8| Cut { log: LogId([n; 16]), last: 1 << n, link: Link([n; 32]) };
+    let (device, grant) = (secret().device_key(), Link([0x61; 32]));
+    let revoke = Act::Revoke(Revoke { device, grant, cuts: vec![cut(3), cut(9)] });
+    let set_role = Act::SetRole(SetRole {
+        device,
+        grant,
+        rights: Rights::Reader,
+        rank: 0,
+        role: 2,
+        compartments: vec!["office".into(), "team".into()],
+        cuts: vec![cut(20)],
+    });
+    let extend_cut = Act::ExtendCut(ExtendCut { of: Link([0x62; 32]), cuts: vec![cut(4)] });
+    for (name, number, act) in
+        [("revoke", 19, revoke), ("set_role", 20, set_role), ("extend_cut", 21, extend_cut)]
+    {
+        check(name, &act.encode());
+        assert_eq!(act.entry_kind(), number);
+        assert_eq!(Act::decode(number, &act.encode()), Ok(act));
+    }
+    let twice = Act::ExtendCut(ExtendCut { of: Link([0; 32]), cuts: vec![cut(4), cut(4)] });
+    assert_eq!(Act::decode(21, &twice.encode()).expect_err("unsorted").code(), "E-FORMAT");
+}
+
+#[test]
+fn an_epoch_and_what_it_opens_keep_their_bytes() {
+    let parent = (EpochId([0x0e; 16]), EpochSecret([0x0f; 32]));
+    let mut rng = ChaCha8Rng::from_seed([1; 32]);
+    let me = [(secret().device_key(), secret().box_key())];
+    let made =
+        make(&SPACE, (&log(), 7), std::slice::from_ref(&parent), &me, &mut rng).expect("made");
+    let act = Act::Epoch(made.clone());
+    // The lockbox is another one each time, so what is stored must open, not be equal.
+    let bytes = stored("epoch", &act.encode());
+    let Ok(Act::Epoch(kept)) = Act::decode(23, &bytes) else {
+        panic!("not an epoch");
+    };
+    let lockboxes = kept.lockboxes.into_iter().map(|one| (secret().device_key(), one)).collect();
+    let epoch = Epoch {
+        id: kept.epoch,
+        at: (log(), 7),
+        author: secret().device_key(),
+        compartment: kept.compartment,
+        parents: kept.parents,
+        public: kept.public,
+        back: kept.back,
+        lockboxes,
+        holders: BTreeSet::new(),
+        depth: 1,
+        is_eligible: true,
+    };
+    let opened = unlock(&SPACE, &epoch, &epoch.lockboxes[0].1, &secret()).expect("opened");
+    assert_eq!(look_back(&SPACE, &epoch, &opened).expect("opened"), [parent]);
+    let elsewhere = Epoch { at: (log(), 8), ..epoch.clone() };
+    let refused = unlock(&SPACE, &elsewhere, &epoch.lockboxes[0].1, &secret());
+    assert_eq!(refused.expect_err("another entry").code(), "E-LOCKBOX");
 }
 
 #[test]

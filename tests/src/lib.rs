@@ -1,7 +1,11 @@
 //! What crosses crates: simulation, faults, bad inputs.
 
 pub mod meeting;
+pub mod pen;
 pub mod phone;
+
+pub mod picture;
+pub mod relay;
 pub mod rogue;
 pub mod simulator;
 pub mod team;

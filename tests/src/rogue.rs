@@ -15,7 +15,7 @@ use tuquan_core::log::entry::{Body, Entry, kind};
 use tuquan_core::log::item::{Dep, Item, Place, item_digest};
 use tuquan_core::log::pack::{Mode, Packing, Range, encode};
 use tuquan_core::record::declare::Role;
-use tuquan_core::replica::write::GrantOf;
+use tuquan_core::replica::govern::GrantOf;
 use tuquan_core::team::control::{Act, LogOpen};
 
 /// The pen of a lying member.

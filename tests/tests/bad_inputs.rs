@@ -5,6 +5,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use tuquan_core::attachment::{BYTES_MAX, CHUNK_LEN};
 use tuquan_core::codec::{Value, Writer};
 use tuquan_core::crypto::DeviceSecret;
 use tuquan_core::door::{Config, Tuquan};
@@ -16,8 +17,8 @@ use tuquan_core::record::declare::Role;
 use tuquan_core::record::document::Document;
 use tuquan_core::record::plain::Plain;
 use tuquan_core::replica::Replica;
+use tuquan_core::replica::govern::GrantOf;
 use tuquan_core::replica::outgoing::Vector;
-use tuquan_core::replica::write::GrantOf;
 use tuquan_core::store::open::Location;
 use tuquan_core::sync::bundle::BundleWriter;
 use tuquan_core::sync::card::Card;
@@ -27,6 +28,9 @@ use tuquan_core::sync::session::{Options, Session, Side};
 use tuquan_core::team::control::Rights;
 use tuquan_tests::phone::{
     Folder, HandClock, KEY, NOON_MS, edit, env, incident, location, note, open, request,
+};
+use tuquan_tests::picture::{
+    jpeg, noise, png, png_chunk, segment, webp, webp_extended, webp_lossy,
 };
 use tuquan_tests::rogue::Rogue;
 use tuquan_tests::team::{give, join, packs, vector};
@@ -666,4 +670,56 @@ fn rows_38_and_39_a_full_disk_is_not_saved_and_a_failed_sync_is_looked_up() {
     }
     let none = store.get(&RecordId::default()).expect("read");
     assert!(none.is_none());
+}
+
+#[test]
+fn rows_41_and_42_chunks_and_images_that_cannot_be_used_are_refused() {
+    let desk = Desk::new();
+    let record = desk.founder.apply(request(90), &incident("Ổ điện")).expect("written").record;
+    let whole = jpeg(64, 48, &[], &noise(2 * CHUNK_LEN, 1));
+    desk.founder.attach(request(91), &record, &whole).expect("attached");
+    give(&desk.founder, &desk.other).expect("given");
+    let hashes = desk.other.missing_chunks(9).expect("read");
+    assert_eq!(hashes.len(), 3);
+    let chunk = |at: usize| desk.founder.chunk(&hashes[at]).expect("read").expect("here");
+    let (first, last) = (chunk(0), chunk(2));
+    let mut altered = first.clone();
+    altered[9] ^= 1;
+    let longer = [&first[..], &[0]].concat();
+    for bad in [&[][..], &first[1..], &altered, &longer, &last] {
+        let refused = desk.other.put_chunk(&hashes[0], bad).expect_err("refused");
+        assert_eq!(refused.code(), "E-CHUNK");
+    }
+    assert_eq!(desk.other.missing_chunks(9).expect("read"), hashes);
+    let before = state(&desk.founder);
+    let scan = noise(500, 2);
+    let (frame, header) = (segment(0xc0, &[8, 0, 9, 0, 9, 1, 1, 0x11, 0]), png(9, 9, &[], &scan));
+    let moving = webp(&[webp_extended(0x02, 9, 9), webp_lossy(9, 9, &scan)].concat());
+    let canvas = webp(&[webp_extended(0, 9, 10), webp_lossy(9, 9, &scan)].concat());
+    let bombs: &[(&str, Vec<u8>)] = &[
+        ("nothing", Vec::new()),
+        ("a text", b"GIF89a is none of ours".to_vec()),
+        ("a JPEG of 4 thousand million pixels", jpeg(65_535, 65_535, &[], &scan)),
+        ("a JPEG of just too many", jpeg(4_097, 4_096, &[], &scan)),
+        ("a JPEG without height", jpeg(9, 0, &[], &scan)),
+        ("a JPEG of two frames", jpeg(9, 9, &frame, &scan)),
+        ("a JPEG segment of no length", jpeg(9, 9, &[0xff, 0xe1, 0, 1], &scan)),
+        ("a PNG of four thousand million squared", png(u32::MAX, u32::MAX, &[], &scan)),
+        ("a PNG one pixel wide", png(1, (1 << 24) + 1, &[], &scan)),
+        ("a PNG of nothing", png(0, 9, &[], &scan)),
+        ("a PNG of two headers", png(9, 9, &header[8..33], &scan)),
+        ("a PNG with an unknown critical chunk", png(9, 9, &png_chunk(b"BOMB", &scan), &scan)),
+        ("a WebP canvas of 16 million squared", webp(&webp_extended(0, 1 << 24, 1 << 24))),
+        ("a WebP frame of too many", webp(&webp_lossy(16_383, 16_383, &scan))),
+        ("a WebP that moves", moving),
+        ("a WebP canvas of another size", canvas),
+        ("over 10 MiB", vec![0xff; BYTES_MAX + 1]),
+    ];
+    for (number, (what, bytes)) in (200..).zip(bombs) {
+        let refused = desk.founder.attach(request(number), &record, bytes).expect_err(what);
+        assert_eq!(refused.code(), "E-IMAGE", "{what}");
+    }
+    assert_eq!(state(&desk.founder), before);
+    let most = jpeg(4_096, 4_096, &[], &scan);
+    desk.founder.attach(request(300), &record, &most).expect("attached");
 }

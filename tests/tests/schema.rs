@@ -58,6 +58,7 @@ fn type_name(ty: &Type) -> &'static str {
         Type::Time => "time",
         Type::Ref => "ref",
         Type::Choice(_) => "choice",
+        Type::Manifest(_) => "manifest",
         Type::Element(_) => "element",
     }
 }

@@ -18,6 +18,7 @@ const CORPUS: &[u64] = &[
     31,   // a record of another type took an incident's id
     49,   // items that waited for a place that its entry does not have
     55,   // a creation whose id was written to before it came
+    391,  // a damaged item brought back what was kept apart, but only when it came last
     1110, // an own write that another's item waited for was not yet there to be merged
 ];
 
@@ -47,6 +48,8 @@ fn run_all(seeds: &[u64]) -> Report {
             sum.restored += report.restored;
             sum.conflicts += report.conflicts;
             sum.damaged += report.damaged;
+            sum.removed.0 += report.removed.0;
+            sum.removed.1 += report.removed.1;
             for (name, count) in report.steps {
                 *sum.steps.entry(name).or_default() += count;
             }
@@ -77,7 +80,9 @@ fn teams_from_seeds_lose_nothing_and_end_equal() {
             sum.conflicts > busy / 10
                 && sum.crashes > busy
                 && sum.damaged > busy / 10
-                && sum.restored > busy / 4,
+                && sum.restored > busy / 4
+                && sum.removed.0 > busy / 2
+                && sum.removed.1 > busy / 10,
             "idle seeds: {sum:?}"
         );
     }

@@ -114,6 +114,9 @@ pub(crate) fn import(context: &Context<'_>) -> Outcome<Answer> {
     if outcome.held > 0 {
         lines.push(words.say("stats.held", &[("n", &words.count(outcome.held))]));
     }
+    if outcome.quarantined > 0 {
+        lines.push(words.say("stats.quarantined", &[("n", &words.count(outcome.quarantined))]));
+    }
     let troubles: Vec<_> = outcome.refused.iter().chain(&outcome.truncated).collect();
     for error in &troubles {
         let meaning = words.token("error", error.code());
@@ -128,6 +131,7 @@ pub(crate) fn import(context: &Context<'_>) -> Outcome<Answer> {
         "entries": outcome.entries,
         "duplicates": outcome.duplicates,
         "held": outcome.held,
+        "quarantined": outcome.quarantined,
         "changed": outcome.changed.len(),
         "conflicts": conflicts,
         "complete": outcome.truncated.is_none(),

@@ -92,6 +92,7 @@ pub(crate) fn stats(context: &Context<'_>) -> Outcome<Answer> {
         (stats.pending, "stats.pending"),
         (stats.damaged, "doctor.items"),
         (stats.held, "stats.held"),
+        (stats.quarantined, "stats.quarantined"),
         (stats.bytes, "stats.bytes"),
     ];
     for (count, key) in counts {

@@ -8,7 +8,8 @@
 //! admin: admit TQ2 --digits ...   -> a welcome, which the newcomer joins with
 //! ```
 //!
-//! Must not know: what the codes hold; the core reads and writes them.
+//! Where a hub or a network is at hand, it carries them: `joining_far`. Must not know: what the codes
+//! hold; the core reads and writes them.
 
 use std::path::{Path, PathBuf};
 
@@ -21,12 +22,14 @@ use tuquan_core::{
     sync::{
         bundle::MAGIC,
         frames::{Gathering, cut},
-        join::{Code, CodeKind, Compared, InviteOptions, Taken},
+        join::{Code, CodeKind, Compared, Invite, InviteOptions, Taken},
     },
     team::control::Rights,
 };
 
 use super::exchange::{read, role, write};
+use super::joining_far::{admit_by_hub, admit_by_lan, join_by_hub, join_by_lan};
+use super::meeting::client_of;
 use crate::{
     answer::Answer,
     context::Context,
@@ -51,8 +54,11 @@ pub(crate) fn invite(context: &Context<'_>) -> Outcome<Answer> {
         role: role(context)?,
         rights: Rights::Writer,
         person: person.map(|device| device.person),
-        hub: None,
+        hub: context.text("hub").map(str::to_owned),
     };
+    if let Some(url) = context.text("hub") {
+        client_of(context, &store, url)?;
+    }
     let invited = store.bulk(|replica| replica.invite(&options))?;
     let expires_ms = invited.invite.expires_ms;
     let values: [(&str, &dyn std::fmt::Display); 2] =
@@ -75,6 +81,12 @@ pub(crate) fn join(context: &Context<'_>) -> Outcome<Answer> {
     match given(context)? {
         Given::Welcome(bytes) => enter(context, &bytes),
         Given::Code(Code { kind: CodeKind::Invite, bytes }) => {
+            if let Some(to) = context.text("lan") {
+                return join_by_lan(context, bytes, to);
+            }
+            if let Some(url) = Invite::decode(&bytes)?.hub.filter(|_| !context.flag("offline")) {
+                return join_by_hub(context, &bytes, &url);
+            }
             let store = context.home()?.make()?;
             if store.device().is_err() {
                 store.init()?;
@@ -106,8 +118,10 @@ fn enter(context: &Context<'_>, bytes: &[u8]) -> Outcome<Answer> {
 
 /// Takes a newcomer's request: first shows the digits, then admits by what was said of them.
 pub(crate) fn admit(context: &Context<'_>) -> Outcome<Answer> {
-    let Given::Code(Code { kind: CodeKind::Request, bytes }) = given(context)? else {
-        return Err(another());
+    let bytes = match given(context)? {
+        Given::Code(Code { kind: CodeKind::Request, bytes }) => bytes,
+        Given::Code(Code { kind: CodeKind::Invite, bytes }) => return admit_far(context, &bytes),
+        _ => return Err(another()),
     };
     let store = context.open()?;
     let taken = store.bulk(|replica| replica.take_request(&bytes, None))?;
@@ -130,6 +144,15 @@ pub(crate) fn admit(context: &Context<'_>) -> Outcome<Answer> {
         }
     };
     welcome(context, &store, &taken, compared)
+}
+
+/// Admits by the own invitation: on the same network, or through the hub that it names.
+fn admit_far(context: &Context<'_>, bytes: &[u8]) -> Outcome<Answer> {
+    match (context.text("listen"), Invite::decode(bytes)?.hub) {
+        (Some(at), _) => admit_by_lan(context, bytes, at),
+        (None, Some(url)) => admit_by_hub(context, bytes, &url),
+        (None, None) => Err(another()),
+    }
 }
 
 fn welcome(

@@ -7,8 +7,12 @@ mod export_csv;
 mod health;
 mod import_csv;
 mod joining;
+mod joining_far;
+mod meeting;
+mod photo;
 mod read;
 mod report;
+mod team;
 mod write;
 
 use crate::{
@@ -27,12 +31,16 @@ pub(crate) fn run(name: &str, context: &Context<'_>) -> Outcome<Answer> {
         "transition" => write::transition(context),
         "assign" => write::assign(context),
         "strike" => write::strike(context),
+        "attach" => photo::attach(context),
+        "photo" => photo::photo(context),
         "resolve" => write::resolve(context),
         "list" => read::list(context),
         "show" => read::show(context),
         "search" => read::search(context),
         "conflicts" => read::conflicts(context),
-        "members" => read::members(context),
+        "members" => team::members(context),
+        "remove" => team::remove(context),
+        "quarantine" => team::quarantine(context),
         "report" => report::report(context),
         "import-csv" => import_csv::import_csv(context),
         "export-csv" => export_csv::export_csv(context),
@@ -41,6 +49,10 @@ pub(crate) fn run(name: &str, context: &Context<'_>) -> Outcome<Answer> {
         "invite" => joining::invite(context),
         "join" => joining::join(context),
         "admit" => joining::admit(context),
+        "hub" => meeting::hub(context),
+        "sync" => meeting::sync(context),
+        "serve-lan" => meeting::serve_lan(context),
+        "status" => meeting::status(context),
         "export" => exchange::export(context),
         "import" => exchange::import(context),
         "demo" => crate::demo::demo(context),

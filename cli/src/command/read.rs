@@ -1,4 +1,4 @@
-//! Commands that only read: lists, pages, searches, conflicts, members.
+//! Commands that only read: lists, pages, searches, conflicts.
 //!
 //! Must not know: how queries are answered.
 
@@ -72,8 +72,15 @@ pub(crate) fn show(context: &Context<'_>) -> Outcome<Answer> {
         0 => context.words.get("show.here_only").to_owned(),
         count => context.words.say("show.elsewhere", &[("n", &count)]),
     };
-    let value = json!({ "record": shower.json(&record)?, "held_elsewhere": elsewhere });
-    Ok(Answer::new(format!("{}\n  {truth}", shower.page(&record)?), value))
+    let at_hub = store.at_hub(&record.record)?;
+    let value = json!({
+        "record": shower.json(&record)?, "held_elsewhere": elsewhere, "at_hub": at_hub,
+    });
+    let mut text = format!("{}\n  {truth}", shower.page(&record)?);
+    if at_hub {
+        text = format!("{text}\n  {}", context.words.get("show.at_hub"));
+    }
+    Ok(Answer::new(text, value))
 }
 
 /// Finds records by words, with accents or without.
@@ -107,26 +114,6 @@ pub(crate) fn conflicts(context: &Context<'_>) -> Outcome<Answer> {
     }
     let count = store.stats()?.conflicts;
     let value = json!({ "conflicts": values, "count": count });
-    Ok(Answer::new(lines.join("\n"), value))
-}
-
-/// Lists the member devices.
-pub(crate) fn members(context: &Context<'_>) -> Outcome<Answer> {
-    let store = context.open()?;
-    let (members, device) = (store.members()?, store.device()?);
-    let mut lines = Vec::with_capacity(members.len());
-    for member in &members {
-        let this = match member.is_this {
-            true => context.words.get("members.this"),
-            false => "",
-        };
-        let role = context.words.token("role", &member.role);
-        lines.push(format!("{}  {role}  {this}", member.device).trim_end().to_owned());
-    }
-    if lines.is_empty() {
-        lines.push(context.words.get("members.none").to_owned());
-    }
-    let value = json!({ "device": device, "members": members });
     Ok(Answer::new(lines.join("\n"), value))
 }
 

@@ -212,7 +212,11 @@ pub(crate) fn resolve(context: &Context<'_>) -> Outcome<Answer> {
 }
 
 fn apply(context: &Context<'_>, store: &Tuquan, command: &Command) -> Outcome<Answer> {
-    let applied: Applied = store.apply(context.request(), command)?;
+    answer(context, store, &store.apply(context.request(), command)?)
+}
+
+/// Says what became of a record.
+pub(super) fn answer(context: &Context<'_>, store: &Tuquan, applied: &Applied) -> Outcome<Answer> {
     let key = match applied.effect {
         Effect::Created => "saved.created",
         Effect::Changed => "saved.changed",

@@ -1,20 +1,17 @@
-//! One device of the demo, and how two of them meet.
+//! One device of the demo and what it logs.
 //!
-//! Must not know: what happened, what is shown.
+//! Must not know: how devices meet, what is shown.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use indicatif::ProgressBar;
 use tuquan_core::{
     door::{Config, Tuquan, command::Command},
     ids::{RecordId, RequestId},
-    record::declare::Role,
     store::open::Location,
-    sync::{
-        card::Card,
-        courier::LEVEL,
-        session::{Options, Session, Side},
-    },
 };
 
 use super::data::Happening;
@@ -49,7 +46,7 @@ impl Drop for Folder {
 /// One device with a store of its own.
 pub(crate) struct Device {
     /// Its store.
-    pub(crate) store: Tuquan,
+    pub(crate) store: Arc<Tuquan>,
     places: Places,
 }
 
@@ -58,22 +55,9 @@ impl Device {
     pub(crate) fn new(folder: &Folder, name: &str) -> Outcome<Self> {
         let location = Location::new(folder.path().join(name), system::random());
         Ok(Self {
-            store: Tuquan::open(Config::new(location), system::env())?,
+            store: Arc::new(Tuquan::open(Config::new(location), system::env())?),
             places: Places::default(),
         })
-    }
-
-    /// Lets another device join by its card; returns how many bytes were passed.
-    pub(crate) fn admit(&self, other: &Self) -> Outcome<u64> {
-        other.store.init()?;
-        let encode = |replica: &mut tuquan_core::replica::Replica| {
-            Ok(Card::encode(&replica.mind.identity()?.secret))
-        };
-        let card = other.store.bulk(encode)?;
-        let granted = Card::decode(&card)?;
-        let answer = self.store.bulk(|replica| replica.grant_bundle(&granted, Role::R2, true))?;
-        other.store.bulk(|replica| replica.import_bundle(&answer, &mut |_, _| {}))?;
-        Ok((card.len() + answer.len()) as u64)
     }
 
     /// Logs what happened: the first ones tap by tap, the rest in steps.
@@ -119,43 +103,4 @@ impl Device {
         let request = RequestId(system::random());
         Ok(self.store.apply(request, command)?.record)
     }
-
-    /// Meets another device in a session, frame by frame; returns how many bytes were passed.
-    pub(crate) fn meet(&self, other: &Self) -> Outcome<u64> {
-        let now_ms = system::now_ms();
-        let mut one = Session::new(Side::Initiator, now_ms, Options::default());
-        let mut two = Session::new(Side::Responder, now_ms, Options::default());
-        let mut bytes = 0;
-        loop {
-            let there = pass(&self.store, &mut one, &other.store, &mut two)?;
-            let back = pass(&other.store, &mut two, &self.store, &mut one)?;
-            bytes += there + back;
-            if there + back == 0 {
-                return Ok(bytes);
-            }
-        }
-    }
-
-    /// Gives another device a bundle of everything; returns how many bytes it has.
-    pub(crate) fn hand_bundle(&self, other: &Self, file: &Path) -> Outcome<u64> {
-        let made = self.store.bulk(|replica| replica.export_bundle(None, false, LEVEL))?;
-        let failed = |error: std::io::Error| crate::failure::unwritable(file, &error);
-        std::fs::write(file, &made).map_err(failed)?;
-        let read = std::fs::read(file).map_err(failed)?;
-        let outcome = other.store.bulk(|replica| replica.import_bundle(&read, &mut |_, _| {}))?;
-        match outcome.refused.into_iter().chain(outcome.truncated).next() {
-            Some(error) => Err(error.into()),
-            None => Ok(made.len() as u64),
-        }
-    }
-}
-
-/// Passes all frames that one side has for the other; returns their bytes.
-fn pass(from: &Tuquan, sender: &mut Session, to: &Tuquan, taker: &mut Session) -> Outcome<u64> {
-    let mut bytes = 0;
-    while let Some(frame) = from.bulk(|replica| sender.poll_transmit(replica))? {
-        bytes += frame.len() as u64;
-        to.bulk(|replica| taker.handle_message(replica, &frame, system::now_ms()))?;
-    }
-    Ok(bytes)
 }

@@ -6,6 +6,7 @@
 
 mod data;
 mod device;
+mod network;
 mod play;
 
 use std::{collections::HashMap, fmt::Display, path::Path};
@@ -94,8 +95,11 @@ fn value(
         "conflicts": stats.conflicts,
         "session_bytes": measured.session.0,
         "session_events": measured.session.1,
-        "bundle_bytes": measured.bundle_bytes,
-        "wire_bytes": measured.wire_bytes,
+        "wire_bytes": measured.wire_bytes(),
+        "meetings": measured.meetings.iter().map(|meeting| json!({
+            "way": meeting.way.trim_start_matches("demo."), "who": meeting.who,
+            "entries": meeting.passed.entries, "bytes": meeting.passed.bytes, "ms": meeting.ms,
+        })).collect::<Vec<_>>(),
         "bytes_per_event": f64::from(u32::try_from(tenths).unwrap_or(u32::MAX)) / 10.0,
         "log_ms": measured.log_ms,
         "merge_ms": measured.merge_ms,
@@ -122,6 +126,7 @@ fn text(
     let store = &played.devices[0].store;
     let mut lines = vec![words.get("demo.title").to_owned(), source(words, data), String::new()];
     lines.extend(table(words, &played.measured, store.stats()?.conflicts));
+    lines.extend(meetings(words, &played.measured));
 
     let shower = Shower::new(store, words);
     lines.extend([String::new(), words.get("demo.newest").to_owned()]);
@@ -164,8 +169,7 @@ fn table(words: &Words, measured: &Measured, conflicts: u64) -> Vec<String> {
         ("demo.conflicts", words.count(conflicts)),
         ("demo.session_bytes", words.count(measured.session.0)),
         ("demo.bytes_per_event", words.tenths(per_event_tenths(measured))),
-        ("demo.bundle_bytes", words.count(measured.bundle_bytes)),
-        ("demo.wire_bytes", words.count(measured.wire_bytes)),
+        ("demo.wire_bytes", words.count(measured.wire_bytes())),
         ("demo.log_time", words.tenths(measured.log_ms / 100)),
         ("demo.merge_time", words.tenths(measured.merge_ms / 100)),
     ];
@@ -173,6 +177,41 @@ fn table(words: &Words, measured: &Measured, conflicts: u64) -> Vec<String> {
     let width = labels.max().unwrap_or_default();
     let line = |(key, value): (&str, String)| format!("  {:<width$}  {value:>12}", words.get(key));
     rows.into_iter().map(line).collect()
+}
+
+/// Draws every meeting: how, who, entries, bytes, time.
+fn meetings(words: &Words, measured: &Measured) -> Vec<String> {
+    let heads = ["demo.way", "demo.who", "demo.entries", "demo.bytes", "demo.ms"];
+    let heads = heads.map(|key| words.get(key).to_owned());
+    let row = |meeting: &play::Meeting| {
+        [
+            words.get(meeting.way).to_owned(),
+            meeting.who.to_owned(),
+            words.count(meeting.passed.entries),
+            words.count(meeting.passed.bytes),
+            words.count(meeting.ms),
+        ]
+    };
+    let rows: Vec<[String; 5]> =
+        std::iter::once(heads).chain(measured.meetings.iter().map(row)).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
+    let widths: Vec<usize> = (0..5).map(|column| width(column).unwrap_or_default()).collect();
+    let line = |row: &[String; 5]| {
+        format!(
+            "  {:<a$}  {:<b$}  {:>c$}  {:>d$}  {:>e$}",
+            row[0],
+            row[1],
+            row[2],
+            row[3],
+            row[4],
+            a = widths[0],
+            b = widths[1],
+            c = widths[2],
+            d = widths[3],
+            e = widths[4]
+        )
+    };
+    std::iter::once(String::new()).chain(rows.iter().map(line)).collect()
 }
 
 /// Searches for words that the data holds, typed without accents.

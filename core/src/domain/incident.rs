@@ -3,6 +3,7 @@
 //! The timeline is append-only: a wrong entry is struck, not edited. Must not know: how states
 //! fold; the lifecycle table says that.
 
+use crate::attachment::Photo;
 use crate::codec::Value;
 use crate::domain::category::{Category, Priority};
 use crate::domain::lifecycle::{INCIDENT, IncidentState};
@@ -105,10 +106,12 @@ record! {
         28 outcome: Outcome, LW t,
         /// The number in the official book, given by an office device.
         29 book_no: i64, OF o,
+        /// Photos of the place or the damage, never of a person's papers or file.
+        30 photos: Photo, OR t,
     }
 }
 
-/// A sealed kind has no text; what is resolved has an outcome, and what is closed a category.
+/// A sealed kind has no text and no photo; what is resolved has an outcome, and what is closed a category.
 fn sound(fields: &dyn Fields) -> Result<(), &'static str> {
     sealed_kinds_have_no_text(fields)?;
     let state = fields.number("state").and_then(IncidentState::from_number);

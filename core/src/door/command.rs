@@ -10,7 +10,7 @@ use rusqlite::Transaction;
 use crate::clock::Hlc;
 use crate::codec::Value;
 use crate::error::{Error, Kind, Result};
-use crate::ids::{LogId, RecordId};
+use crate::ids::{ElementKey, LogId, RecordId};
 use crate::log::item::{Dep, Item, Op, Place, Target, natural_id, set_key};
 use crate::record::bounds::ITEMS_MAX;
 use crate::record::declare::{Declaration, Field, Merge, Pick, Role, TimeMs, Transition, Type};
@@ -195,6 +195,33 @@ impl Planner<'_> {
                 })
             }
         }
+    }
+
+    /// Plans adding a photo, whose value has no plain form that a command could hold.
+    ///
+    /// # Errors
+    /// As [`Planner::plan`].
+    pub(super) fn attach(&self, record: &RecordId, field: &str, photo: Value) -> Result<Planned> {
+        self.change(record, |of, _| Ok(vec![Op::Add(field_named(of, field)?.number, photo)]))
+    }
+
+    /// Plans taking out a photo by its key.
+    ///
+    /// # Errors
+    /// `E-NOTFOUND` when the record has no such photo; as [`Planner::plan`].
+    pub(super) fn detach(
+        &self,
+        record: &RecordId,
+        field: &str,
+        key: ElementKey,
+    ) -> Result<Planned> {
+        self.change(record, |of, stored| {
+            let number = field_named(of, field)?.number;
+            match stored.state.elements.contains_key(&(number, key)) {
+                true => Ok(vec![Op::Remove(number, key)]),
+                false => Err(Error::new(Kind::NotFound, format!("photo {key}"))),
+            }
+        })
     }
 
     fn view(&self, name: &str) -> Result<&View> {

@@ -3,10 +3,12 @@
 //! `apply` is the only way to change anything; reads never wait for a writer; a tap goes before
 //! bulk work. Must not know: sockets, files outside of the store's folder, the system's clock.
 
+pub mod attaching;
 pub mod code;
 pub mod command;
 pub mod gate;
 pub mod query;
+pub mod team;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use self::command::{Command, Effect, Planned, Planner};
 use self::gate::{Gate, Readers};
-use self::query::{Answer, Count, Counts, List, MemberDevice, Page, Query, Record, Search};
+use self::query::{Answer, Count, Counts, List, Page, Query, Record, Search};
 use crate::clock::Env;
 use crate::error::{Error, Kind, Result};
 use crate::ids::{DeviceKey, LogId, PersonId, RecordId, RequestId, SpaceId, to_hex};
@@ -29,6 +31,7 @@ use crate::store::exchange::{self, Exchange};
 use crate::store::open::{Location, Lock, check_key, lock};
 use crate::store::views::{self, View};
 use crate::sync::session::{ResetCheck, held_elsewhere, reset_check};
+use crate::sync::truth::{Truth, Whereabouts, truth};
 use crate::team::members::Members;
 
 /// How many entries one step of bulk work writes.
@@ -109,6 +112,10 @@ pub struct Stats {
     pub damaged: u64,
     /// Packs that wait for a key, an author or a team list.
     pub held: u64,
+    /// Of those: packs that wait for a key (`E-WAIT-KEY`).
+    pub locked: u64,
+    /// Entries that are kept apart until an admin accepts them (`E-AFTER-REMOVAL`).
+    pub quarantined: u64,
     /// Bytes of the database.
     pub bytes: u64,
 }
@@ -224,33 +231,23 @@ impl Tuquan {
         })
     }
 
-    /// Lists the member devices.
-    ///
-    /// # Errors
-    /// `E-NOTREADY` before there is a device identity.
-    pub fn members(&self) -> Result<Vec<MemberDevice>> {
-        let this = self.device()?.device;
-        let members = self.members.read().unwrap_or_else(PoisonError::into_inner);
-        let role = |role: Option<Role>| role.map_or_else(String::new, |role| format!("{role:?}"));
-        Ok(members
-            .devices
-            .iter()
-            .map(|(device, member)| MemberDevice {
-                device: *device,
-                role: role(member.role),
-                is_this: *device == this,
-            })
-            .collect())
-    }
-
     /// Does one command, durably: when this returns, it is saved on this phone.
     ///
     /// A repeated request id returns the first answer and writes nothing.
     ///
     /// # Errors
-    /// `E-INVALID`, `E-ROLE`, `E-NOTFOUND`, `E-CHANGE-BIG` for the command; `E-FULL` means NOT
-    /// saved; `E-IO` means not sure, and looked up again before it is returned.
+    /// `E-INVALID`, `E-ROLE`, `E-NOTFOUND`, `E-CHANGE-BIG` for the command; `E-REMOVED` once this
+    /// device knows that it is no member any more; `E-FULL` means NOT saved; `E-IO` means not sure, and looked up again before it is returned.
     pub fn apply(&self, request: RequestId, command: &Command) -> Result<Applied> {
+        self.write_planned(request, |planner| planner.plan(command))
+    }
+
+    /// Writes what `plan` wants written, as one entry.
+    fn write_planned(
+        &self,
+        request: RequestId,
+        plan: impl FnOnce(&Planner<'_>) -> Result<Planned>,
+    ) -> Result<Applied> {
         let mut replica = self.writer.tap();
         replica.refresh()?;
         if let Some(answer) = repeated(&replica.mind, &request) {
@@ -261,7 +258,7 @@ impl Tuquan {
         let mut unchanged = None;
         let written = replica.write(Some(request), |transaction, mind| {
             let planner = Planner { transaction, mind, step: None, now_ms, role };
-            let planned = planner.plan(command)?;
+            let planned = plan(&planner)?;
             if planned.items.is_empty() {
                 unchanged = planned.record;
             }
@@ -473,6 +470,32 @@ impl Tuquan {
         Ok(restored.then(|| Error::new(Kind::Restored, what)))
     }
 
+    /// Says what is on this phone only, on another one, at a hub, and what is missing; all of it
+    /// from signatures, nothing guessed.
+    ///
+    /// # Errors
+    /// `E-NOTREADY` without a team; of the store.
+    pub fn truth(&self) -> Result<Truth> {
+        let replica = self.writer.tap();
+        truth(&replica.connection, &replica.mind)
+    }
+
+    /// Tells whether a hub has given a receipt for every head of a record.
+    ///
+    /// # Errors
+    /// `E-NOTFOUND`; of the store.
+    pub fn at_hub(&self, record: &RecordId) -> Result<bool> {
+        let missing = || Error::new(Kind::NotFound, format!("record {record}"));
+        let replica = self.writer.tap();
+        let mut found = None;
+        for view in self.views.iter() {
+            found = found.or(view.load(&replica.connection, record)?);
+        }
+        let known = Whereabouts::read(&replica.connection, &replica.mind)?;
+        let heads = found.ok_or_else(missing)?.heads;
+        Ok(heads.iter().all(|head| known.at_hub(head.place.log, head.place.seq)))
+    }
+
     /// Returns the hash over all views, in hexadecimal: equal on replicas with equal entries.
     ///
     /// # Errors
@@ -514,6 +537,8 @@ impl Tuquan {
                 pending: number("SELECT count(*) FROM pending")?,
                 damaged: number("SELECT count(*) FROM damaged")?,
                 held: number("SELECT count(*) FROM held")?,
+                locked: number("SELECT count(*) FROM held WHERE reason = 'E-WAIT-KEY'")?,
+                quarantined: number("SELECT count(*) FROM quarantine")?,
                 bytes: pages * page_size,
             })
         })

@@ -11,13 +11,14 @@ use rusqlite::{Connection, params_from_iter};
 
 use crate::codec::Value;
 use crate::error::{Error, Kind, Result};
-use crate::ids::{DeviceKey, LogId, RecordId};
+use crate::ids::{DeviceKey, LogId, PersonId, RecordId};
 use crate::record::declare::{Declaration, Field, Merge, Type};
 use crate::record::plain::{Plain, element_type, field_named, from_value, to_value};
 use crate::store::search;
 use crate::store::views::{
     self, FLAG_CLOCK, FLAG_CONCURRENT, FLAG_CONFLICT, FLAG_DAMAGED, Shown, Stored, View, WHEN, bind,
 };
+use crate::team::control::Rights;
 
 /// The most rows of one page.
 pub const PAGE_ROWS_MAX: u32 = 500;
@@ -484,8 +485,24 @@ fn rivals(field: &Field, stored: &Stored) -> Vec<Plain> {
 pub struct MemberDevice {
     /// The device.
     pub device: DeviceKey,
-    /// Its domain role, `R1` to `R3`.
+    /// Whose it is.
+    pub person: PersonId,
+    /// What it may do at all.
+    pub rights: Rights,
+    /// Its domain role, `R1` to `R3`; of a removed one the last.
     pub role: String,
+    /// Whether it is a member now.
+    pub status: MemberStatus,
     /// Whether it is this one.
     pub is_this: bool,
+}
+
+/// Whether a device is a member now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MemberStatus {
+    /// It is.
+    Active,
+    /// It was.
+    Removed,
 }

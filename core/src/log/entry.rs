@@ -30,6 +30,12 @@ pub mod kind {
     pub const GENESIS: u64 = 17;
     /// Makes a device a member.
     pub const GRANT: u64 = 18;
+    /// Ends a device's membership.
+    pub const REVOKE: u64 = 19;
+    /// Gives a member other rights.
+    pub const SET_ROLE: u64 = 20;
+    /// Moves the cuts of a removal further.
+    pub const EXTEND_CUT: u64 = 21;
     /// Makes a new epoch key.
     pub const EPOCH: u64 = 23;
     /// Gives an existing epoch key to a device.

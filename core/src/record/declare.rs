@@ -60,6 +60,9 @@ pub enum Type {
     Ref,
     /// One of a closed list.
     Choice(&'static [Choice]),
+    /// What opens sealed bytes outside of the log, in at most so many bytes. It has a key in it, so
+    /// it has no plain form: no query, search or export gives it out, no command takes it.
+    Manifest(usize),
     /// An element with parts in a fixed order; parts may be added at the end.
     Element(&'static [Part]),
 }

@@ -176,6 +176,7 @@ pub fn check(ty: &Type, value: &Value) -> Result<()> {
         }
         (Type::Time, Value::Int(_)) => Ok(()),
         (Type::Ref, Value::Bytes(bytes)) if bytes.len() == RecordId::LEN => Ok(()),
+        (Type::Manifest(max), Value::Bytes(bytes)) if bytes.len() <= *max => Ok(()),
         // A number that is not in the list comes from a newer version: kept, not shown.
         (Type::Choice(_), Value::Int(_)) => Ok(()),
         (Type::Element(parts), Value::List(list)) => {

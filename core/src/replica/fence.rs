@@ -143,10 +143,7 @@ impl Replica {
 
     /// Returns how long the own control log is known to have been, where there is one.
     fn control_of(&mut self, fence: Option<&Fence>) -> Result<Option<u64>> {
-        let mut own = self.own_logs();
-        let control = own.find(|index| self.mind.logs[*index].row.sort == Sort::Control);
-        drop(own);
-        let Some(index) = control else {
+        let Some(index) = self.own_controls().last() else {
             return Ok(None);
         };
         let (id, next) = (self.mind.logs[index].row.id, self.mind.logs[index].row.next);
@@ -197,19 +194,26 @@ impl Replica {
     /// # Errors
     /// Of the store.
     pub fn hear_of_control(&mut self, theirs: &Vector) -> Result<()> {
-        let Some(index) = self.doubted_control() else {
+        let Some(next) = self.doubted_control() else {
             return Ok(());
         };
-        let row = &self.mind.logs[index].row;
-        let next = row.next;
-        let Some(entry) = theirs.get(&row.id).filter(|entry| entry.next <= next) else {
-            return Ok(());
-        };
-        let (link, _) = link_at(&self.connection, &self.mind, index, entry.next)?;
-        if link != entry.link {
-            return Ok(());
+        let mut is_known = false;
+        for index in self.own_controls() {
+            let row = &self.mind.logs[index].row;
+            let Some(entry) = theirs.get(&row.id) else {
+                continue;
+            };
+            if entry.next > row.next
+                || link_at(&self.connection, &self.mind, index, entry.next)?.0 != entry.link
+            {
+                return Ok(());
+            }
+            is_known = true;
         }
-        self.transact(|transaction, mind, _| mind.set_control_next(transaction, next))
+        match is_known {
+            true => self.transact(|transaction, mind, _| mind.set_control_next(transaction, next)),
+            false => Ok(()),
+        }
     }
 
     /// As [`Replica::hear_of_control`], for a bundle that was taken in: it holds a stretch of the log
@@ -218,24 +222,37 @@ impl Replica {
     /// # Errors
     /// Of the store.
     pub fn hear_of_bundle(&mut self, extents: impl Iterator<Item = Extent>) -> Result<()> {
-        let Some(index) = self.doubted_control() else {
+        let Some(next) = self.doubted_control() else {
             return Ok(());
         };
-        let (id, next) = (self.mind.logs[index].row.id, self.mind.logs[index].row.next);
-        let ends = extents.filter(|extent| extent.log == id);
-        match ends.map(|extent| extent.first.saturating_add(extent.count)).max() {
-            Some(end) if end <= next => {
-                self.transact(|transaction, mind, _| mind.set_control_next(transaction, next))
+        let rows: Vec<_> = self.own_controls().map(|index| &self.mind.logs[index].row).collect();
+        let mut is_known = false;
+        for extent in extents {
+            let Some(row) = rows.iter().find(|row| row.id == extent.log) else {
+                continue;
+            };
+            if extent.first.saturating_add(extent.count) > row.next {
+                return Ok(());
             }
-            _ => Ok(()),
+            is_known = true;
+        }
+        match is_known {
+            true => self.transact(|transaction, mind, _| mind.set_control_next(transaction, next)),
+            false => Ok(()),
         }
     }
 
-    /// Returns the own control log while nobody here knows how long it was.
-    fn doubted_control(&self) -> Option<usize> {
-        let is_control = |index: &usize| self.mind.logs[*index].row.sort == Sort::Control;
+    /// Returns the own control logs; the last one grows. A second one was opened by a store that
+    /// did not know of the first any more.
+    fn own_controls(&self) -> impl Iterator<Item = usize> {
+        self.own_logs().filter(|index| self.mind.logs[*index].row.sort == Sort::Control)
+    }
+
+    /// Returns the end of the own control log while nobody here knows how long it was.
+    fn doubted_control(&self) -> Option<u64> {
         let is_doubted = self.mind.control_next == CONTROL_UNKNOWN;
-        self.own_logs().find(is_control).filter(|_| is_doubted)
+        let last = self.own_controls().last().filter(|_| is_doubted);
+        last.map(|index| self.mind.logs[index].row.next)
     }
 
     /// Tells, once, that this store was found to be a restored copy.
@@ -257,6 +274,12 @@ impl Replica {
     /// here, shows that another copy of this store wrote it; tells whether it did.
     pub(super) fn check_own(&mut self, range: &Range) -> Result<bool> {
         let id = range.log_id(&self.mind.space()?);
+        let me = self.mind.identity()?.secret.device_key();
+        if range.sort == Sort::Control && range.device == me && self.mind.log(&id).is_none() {
+            // It was opened after this copy was made; how long it is will be heard.
+            self.leave_own_logs(Some(CONTROL_UNKNOWN))?;
+            return Ok(true);
+        }
         if !self.mind.grows_here(&id) {
             return Ok(false);
         }

@@ -38,7 +38,7 @@ pub fn incoming(
         return Ok(None);
     };
     let place = Place { log: log.row.id, seq, index };
-    let role = mind.members.devices.get(&log.row.device).and_then(|member| member.role);
+    let role = log.role(seq);
     let found = cache.item(connection, no, place)?;
     Ok(found.map(|found| Incoming {
         place,
@@ -202,7 +202,7 @@ fn read(
     if item.kind != view.of.kind || writes_to.ok() != Some(*id) {
         return Ok(None);
     }
-    let role = mind.members.devices.get(&log.row.device).and_then(|member| member.role);
+    let role = log.role(place.seq);
     if check_item(view, &item, role).is_err() {
         item.ops.clear();
     }

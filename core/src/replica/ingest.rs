@@ -19,6 +19,7 @@ use crate::log::pack::{self, Header, Range, Verified};
 use crate::record::declare::Role;
 use crate::store::logs::{self, Chained, LogRow};
 use crate::team::control::Act;
+use crate::team::history::Verdict;
 
 /// The most entries that one transaction takes in: under 50 ms of work.
 const STEP_ENTRIES_MAX: usize = 2_048;
@@ -32,8 +33,12 @@ pub struct Ingested {
     pub entries: u64,
     /// Entries that were here already.
     pub duplicates: u64,
-    /// Records that changed.
+    /// Of the new ones: those that are kept apart, written past a removal (`E-AFTER-REMOVAL`).
+    pub quarantined: u64,
+    /// Records that changed; where views had to be made anew, not all of them.
     pub changed: Vec<Changed>,
+    /// Lockboxes for this device that do not open (`E-LOCKBOX`): who made them is named.
+    pub broken: Vec<Error>,
     /// Why the pack waits, when it does.
     pub held: Option<Kind>,
     /// Whether members or keys changed.
@@ -47,6 +52,8 @@ impl Ingested {
     pub fn add(&mut self, other: Self) {
         self.entries += other.entries;
         self.duplicates += other.duplicates;
+        self.quarantined += other.quarantined;
+        self.broken.extend(other.broken);
         self.changed.extend(other.changed);
         self.held = self.held.or(other.held);
         self.team_changed |= other.team_changed;
@@ -75,6 +82,13 @@ impl Opened {
     #[must_use]
     pub fn entries(&self) -> u64 {
         self.ranges.iter().map(|(range, _)| range.entries.len() as u64).sum()
+    }
+
+    /// Tells whether every item's content is there, so that the pack covers what it says.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        let entries = self.ranges.iter().flat_map(|(range, _)| &range.entries);
+        entries.flat_map(|entry| &entry.items).all(|item| matches!(item, Body::Bytes(_)))
     }
 }
 
@@ -137,7 +151,16 @@ impl Replica {
             Err(error) if error.kind == Kind::WaitKey => return self.hold(bytes, error.kind),
             Err(error) => return Err(error),
         };
-        match self.ingest_opened(&opened) {
+        self.ingest_or_hold(&opened, bytes)
+    }
+
+    /// Takes in a pack that was opened from `bytes`, or keeps it while its author or the team
+    /// list that it cites is unknown.
+    ///
+    /// # Errors
+    /// As [`Replica::ingest`].
+    pub fn ingest_or_hold(&mut self, opened: &Opened, bytes: &[u8]) -> Result<Ingested> {
+        match self.ingest_opened(opened) {
             Err(error) if matches!(error.kind, Kind::NotMember | Kind::WaitMembers) => {
                 self.hold(bytes, error.kind)
             }
@@ -153,7 +176,7 @@ impl Replica {
         for (range, verified) in &opened.ranges {
             judge(&self.mind, range, verified)?;
         }
-        let mut outcome = Ingested::default();
+        let mut outcome = Ingested { changed: self.settle_views()?, ..Ingested::default() };
         for (range, verified) in &opened.ranges {
             let id = range.log_id(&self.mind.space()?);
             if self.check_own(range)? {
@@ -170,6 +193,7 @@ impl Replica {
                 outcome.add(step?);
             }
         }
+        outcome.changed.extend(self.settle_views()?);
         if outcome.team_changed {
             outcome.add(self.retry_held()?);
         }
@@ -231,12 +255,16 @@ impl Replica {
     }
 }
 
-/// Tells whether the author may write, and whether the team list that it cites is here.
+/// Tells whether the author was ever granted, and whether the team list that it cites is here. Which
+/// entries go into views is for each of them to be told.
 fn judge(mind: &Mind, range: &Range, verified: &[Verified]) -> Result<()> {
     if range.sort == Sort::Control {
         return Ok(());
     }
-    mind.members.check_writer(&range.device)?;
+    let log = range.log_id(&mind.space()?);
+    if mind.members.standing(&range.device, &log, None).is_none() {
+        return Err(Error::new(Kind::NotMember, format!("device {}", range.device)));
+    }
     let mut last: Option<&[Link]> = None;
     for entry in verified {
         let heads: &[Link] = &entry.heads;
@@ -289,16 +317,31 @@ fn take_in(
     store(transaction, mind, index, range, verified, &fresh)?;
     if range.sort == Sort::Control {
         mind.load_members(transaction)?;
-        mind.open_lockboxes(transaction)?;
+        mind.keep_shift(transaction)?;
+        outcome.broken = mind.open_lockboxes(transaction)?;
         outcome.team_changed = !fresh.is_empty();
         return Ok(outcome);
     }
-    let role = mind.members.devices.get(&range.device).and_then(|member| member.role);
+    if range.first == 0 && part.start == 0 {
+        // The entry that opens the log says which grant it is of.
+        mind.stand(transaction, index)?;
+        mind.keep_shift(transaction)?;
+    }
     let mut step = Step::new(transaction, mind);
     let fresh = fresh.into_iter().map(|offset| (offset, Vec::new()));
     for (offset, indexes) in fresh.chain(filled) {
         let entry = (&range.entries[offset], &verified[offset]);
-        feed(&mut step, id, role, entry, &indexes)?;
+        match step.mind().logs[index].verdict(entry.1.seq).clone() {
+            Verdict::Accepted(role) => feed(&mut step, id, role, entry, &indexes)?,
+            Verdict::Quarantined(_) if indexes.is_empty() => {
+                set_apart(&mut step, id, no, entry)?;
+                outcome.quarantined += 1;
+            }
+            Verdict::Quarantined(_) => {}
+        }
+    }
+    if outcome.quarantined > 0 {
+        step.adopt_again()?;
     }
     outcome.changed = step.finish()?;
     Ok(outcome)
@@ -336,6 +379,21 @@ fn feed(
         }
     }
     step.close_entry(log, verified.seq)
+}
+
+/// Keeps an entry apart that its author had no right to write.
+fn set_apart(
+    step: &mut Step<'_>,
+    log: LogId,
+    no: i64,
+    (entry, verified): (&Entry, &Verified),
+) -> Result<()> {
+    for (index, item) in (0..).zip(&entry.items) {
+        if let Body::Absent(_) = item {
+            step.note_hole(Place { log, seq: verified.seq, index })?;
+        }
+    }
+    step.quarantine(logs::at(no, verified.seq))
 }
 
 /// Compares the range with what is here: another link at an equal sequence number is a fork.

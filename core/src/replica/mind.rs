@@ -3,11 +3,12 @@
 //! All of it is read from disk at open; nothing here exists only in memory. Must not know:
 //! sessions, commands.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use rusqlite::Connection;
 
+use super::standing::Shift;
 use crate::clock::Hlc;
 use crate::codec::{Reader, Writer};
 use crate::crypto::DeviceSecret;
@@ -22,7 +23,8 @@ use crate::store::fence::Fence;
 use crate::store::logs::{self, LogRow};
 use crate::store::views::View;
 use crate::team::control::{Act, LogOpen};
-use crate::team::epoch::{self, EpochSecret};
+use crate::team::epoch::EpochSecret;
+use crate::team::history::Piece;
 use crate::team::members::{ControlEntry, Members};
 
 /// The setting that holds the [`Identity`].
@@ -93,6 +95,10 @@ pub struct KnownLog {
     pub row: LogRow,
     /// Stretches (first, end) beyond a gap: verified by their seals, provisional until it closes.
     pub ahead: Vec<(u64, u64)>,
+    /// The grant that its first entry names, read only where the device had several.
+    pub grant: Option<Link>,
+    /// What becomes of its entries, by the members; nothing in a control log.
+    pub pieces: Vec<Piece>,
 }
 
 impl KnownLog {
@@ -162,6 +168,12 @@ pub struct Mind {
     pub pending: HashSet<(i64, u32)>,
     /// The items whose content is absent.
     pub holes: HashSet<(i64, u32)>,
+    /// The entries that are kept apart, by row number.
+    pub quarantine: BTreeSet<i64>,
+    /// Whether the views still follow from an older team list.
+    pub shift: Shift,
+    /// Lockboxes for this device that did not open.
+    pub broken: BTreeSet<Vec<u8>>,
     /// While the views are rebuilt: where each log's part that they hold already ends.
     pub rebuilt: Option<HashMap<i64, u64>>,
     /// Recent requests and what came of them.
@@ -192,6 +204,9 @@ impl Mind {
             waiting: BTreeMap::new(),
             pending: HashSet::new(),
             holes: HashSet::new(),
+            quarantine: BTreeSet::new(),
+            shift: Shift::None,
+            broken: BTreeSet::new(),
             rebuilt: None,
             requests: HashMap::new(),
         };
@@ -199,6 +214,7 @@ impl Mind {
             mind.add_log(row);
         }
         mind.load_members(connection)?;
+        mind.load_quarantine(connection)?;
         mind.load_epochs(connection)?;
         mind.load_ahead(connection)?;
         mind.load_pending(connection)?;
@@ -312,7 +328,8 @@ impl Mind {
     pub fn add_log(&mut self, row: LogRow) -> usize {
         let index = self.logs.len();
         self.by_id.insert(row.id, index);
-        self.logs.push(KnownLog { row, ahead: Vec::new() });
+        let pieces = self.members.standing(&row.device, &row.id, None).unwrap_or_default();
+        self.logs.push(KnownLog { row, ahead: Vec::new(), grant: None, pieces });
         index
     }
 
@@ -340,16 +357,25 @@ impl Mind {
         self.views.iter().position(|view| view.of.kind == kind)
     }
 
-    /// Returns the epoch that writers use now, and its secret.
+    /// Returns the epoch that writers use now, and its secret: of those that may seal and are held
+    /// here the one of greatest depth, then id. Who is no member any more hands in what it has under
+    /// the last key that it holds.
     ///
     /// # Errors
     /// `E-WAIT-KEY` when none is held.
     pub fn epoch(&self) -> Result<(EpochId, &EpochSecret)> {
-        self.epochs
-            .iter()
-            .next_back()
-            .map(|(id, secret)| (*id, secret))
-            .ok_or_else(|| Error::new(Kind::WaitKey, "no epoch key is held yet"))
+        let space = self.space()?;
+        let me = self.identity()?.secret.device_key();
+        let mut usable = self.members.eligible();
+        if self.members.removed.contains_key(&me) {
+            usable = self.members.epochs.values().collect();
+            usable.sort_by_key(|epoch| std::cmp::Reverse((epoch.depth, epoch.id, epoch.at)));
+        }
+        let held = usable.into_iter().find_map(|epoch| {
+            let secret = self.epochs.get(&epoch.id)?;
+            secret.makes(&space, epoch).then_some((epoch.id, secret))
+        });
+        held.ok_or_else(|| Error::new(Kind::WaitKey, "no epoch key to seal with is held"))
     }
 
     /// Evaluates the control logs anew.
@@ -362,7 +388,7 @@ impl Mind {
         };
         let entries = self.control_entries(connection)?;
         self.members = Arc::new(Members::of(&space, &entries));
-        Ok(())
+        self.stand_anew(connection)
     }
 
     /// Reads the control logs that are here, log by log and in order.
@@ -385,39 +411,6 @@ impl Mind {
             self.epochs.insert(row.get(0)?, EpochSecret(row.get(1)?));
         }
         Ok(())
-    }
-
-    /// Opens every lockbox that is meant for this device and was not opened yet; returns how many
-    /// keys are new.
-    ///
-    /// # Errors
-    /// `E-FULL`, `E-IO` and the like. A lockbox that does not open is passed over.
-    pub fn open_lockboxes(&mut self, transaction: &rusqlite::Transaction<'_>) -> Result<usize> {
-        let Ok(space) = self.space() else {
-            return Ok(0);
-        };
-        let secret = self.identity()?.secret.clone();
-        let device = secret.device_key();
-        let mut opened = 0;
-        let members = Arc::clone(&self.members);
-        for (id, (made, lockboxes)) in &members.epochs {
-            if self.epochs.contains_key(id) {
-                continue;
-            }
-            let mine = lockboxes.iter().filter(|lockbox| lockbox.device == device);
-            let found = mine
-                .filter_map(|lockbox| {
-                    epoch::unlock(&space, id, Some(&made.public), lockbox, &secret).ok()
-                })
-                .next();
-            let Some(found) = found else { continue };
-            transaction
-                .prepare_cached("INSERT OR IGNORE INTO epoch (id, secret) VALUES (?, ?)")?
-                .execute(rusqlite::params![id, found.0])?;
-            self.epochs.insert(*id, found);
-            opened += 1;
-        }
-        Ok(opened)
     }
 
     fn load_ahead(&mut self, connection: &Connection) -> Result<()> {

@@ -6,12 +6,15 @@
 
 pub mod fence;
 pub mod gather;
+pub mod govern;
 pub mod ingest;
 mod merging;
 pub mod mind;
 pub mod outgoing;
+pub mod quarantine;
 pub mod rebuild;
 pub mod salvage;
+pub mod standing;
 pub mod step;
 pub mod write;
 

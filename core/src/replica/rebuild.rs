@@ -5,13 +5,14 @@
 use std::collections::HashMap;
 
 use super::Replica;
+use super::standing::{SHAPE, Shift};
 use super::step::Step;
+use super::write::settle;
 use crate::error::{Kind, Result};
 use crate::log::chain::Sort;
 use crate::log::entry::kind;
-use crate::store::{logs, views};
+use crate::store::{chunks, logs, views};
 
-const SHAPE: &str = "view_shape";
 /// The version that last made the views or found nothing to try again.
 const MADE_BY: &str = "view_made_by";
 const STEP_ENTRIES_MAX: usize = 1_024;
@@ -60,16 +61,23 @@ impl Replica {
     /// Of the store. A rebuild that was cut off is done again at the next open.
     pub fn rebuild(&mut self, progress: &mut dyn FnMut(u64, u64)) -> Result<u64> {
         self.transact(|transaction, mind, _| {
+            if mind.identity.is_some() {
+                // What the own entries cite is looked up in segments.
+                settle(transaction, mind)?;
+            }
             transaction.execute("DELETE FROM meta WHERE key = ?", [SHAPE])?;
             transaction.execute_batch(
-                "DELETE FROM rival; DELETE FROM pending; DELETE FROM damaged; DELETE FROM aside;",
+                "DELETE FROM rival; DELETE FROM pending; DELETE FROM damaged; DELETE FROM aside; \
+                 DELETE FROM quarantine;",
             )?;
+            chunks::start_anew(transaction)?;
             for view in mind.views.iter() {
                 transaction.execute_batch(&view.drop())?;
                 transaction.execute_batch(&view.create())?;
             }
             mind.waiting.clear();
             mind.pending.clear();
+            mind.quarantine.clear();
             mind.rebuilt = Some(HashMap::new());
             Ok(())
         })?;
@@ -79,13 +87,22 @@ impl Replica {
         for part in order.chunks(STEP_ENTRIES_MAX) {
             self.transact(|transaction, mind, _| {
                 let mut step = Step::new(transaction, mind);
+                let mut is_any_apart = false;
                 for (_, at, items) in part {
-                    for index in 0..items.unwrap_or(0) {
-                        if let Some(item) = step.read_back((*at, index))? {
-                            step.absorb(item)?;
+                    if !step.mind().is_accepted(*at) {
+                        is_any_apart = true;
+                        step.quarantine(*at)?;
+                    } else {
+                        for index in 0..items.unwrap_or(0) {
+                            if let Some(item) = step.read_back((*at, index))? {
+                                step.absorb(item)?;
+                            }
                         }
                     }
                     step.close_rebuilt(*at)?;
+                }
+                if is_any_apart {
+                    step.adopt_again()?;
                 }
                 step.finish().map(|_| ())
             })?;
@@ -93,8 +110,12 @@ impl Replica {
             progress(done, all);
         }
         self.mind.rebuilt = None;
+        self.mind.shift = Shift::None;
         let shape = views::shape_hash(&self.mind.views);
-        self.transact(|transaction, _, _| logs::set_meta(transaction, SHAPE, &shape))?;
+        self.transact(|transaction, _, _| {
+            chunks::sweep(transaction)?;
+            logs::set_meta(transaction, SHAPE, &shape)
+        })?;
         Ok(done)
     }
 

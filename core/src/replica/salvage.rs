@@ -15,10 +15,11 @@ use super::ingest::Opened;
 use super::mind::{ACK_SIGNED, IDENTITY, INSTALL, Identity, opening_of};
 use super::write::ready;
 use crate::error::{Error, Kind, Result};
-use crate::ids::{Digest, EpochId, Link, SpaceId};
+use crate::ids::{ChunkHash, Digest, EpochId, Link, SpaceId};
 use crate::log::chain::{self, RUN_ENTRIES_MAX, Run, Salts, Sort};
 use crate::log::entry::Entry;
 use crate::log::pack::{self, ENTRIES_MAX, Mode, NONCE_LEN, Packing, Range};
+use crate::store::chunks;
 use crate::store::damaged::{Damaged, Table};
 use crate::store::logs::{self, LogRow, Segment};
 
@@ -88,6 +89,7 @@ impl Replica {
             }
         }
         self.take_held(source)?;
+        self.take_chunks(source)?;
         self.settle_own(&remains)?;
         Ok(saved)
     }
@@ -104,6 +106,24 @@ impl Replica {
             }
             mind.load_epochs(transaction)
         })
+    }
+
+    /// Keeps the chunks of photos that can be read and that records name; a photo that never left
+    /// this phone is nowhere else.
+    fn take_chunks(&mut self, source: &Damaged) -> Result<()> {
+        let table = Table { name: "chunk", key: "no", columns: "hash, bytes" };
+        let mut full = Ok(());
+        source.rows(table, None, |row| {
+            let (hash, bytes): (ChunkHash, Vec<u8>) = (row.get(0)?, row.get(1)?);
+            let put = self.transact(|transaction, _, _| chunks::put(transaction, &hash, &bytes));
+            if let Err(error) = &put
+                && error.kind.is_of_storage()
+            {
+                full = Err(error.clone());
+            }
+            put.map(drop)
+        });
+        full
     }
 
     /// Takes in a stretch of a log, range by range; returns how many entries were kept.

@@ -4,8 +4,8 @@
 //! is then merged once, however many items came. Items whose deps are missing are pending; those
 //! that cannot be read are damaged and stop only themselves. Must not know: packs, sessions.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as BTreeEntry;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use rusqlite::{Transaction, params};
@@ -23,8 +23,8 @@ use crate::record::bounds::ITEMS_MAX;
 use crate::record::declare::{Merge, Role};
 use crate::record::graph::GraphItem;
 use crate::record::state::{State, check_op};
-use crate::store::logs;
 use crate::store::views::{FLAG_ASIDE, FLAG_CLOCK, Head, RowWriter, Stored, View};
+use crate::store::{chunks, logs};
 
 /// An item on its way into the views.
 #[derive(Debug, Clone)]
@@ -61,20 +61,31 @@ pub(super) struct Touched {
 
 /// One step; see the module.
 pub struct Step<'a> {
-    transaction: &'a Transaction<'a>,
-    mind: &'a mut Mind,
+    pub(super) transaction: &'a Transaction<'a>,
+    pub(super) mind: &'a mut Mind,
     /// By the number of the view and the record: an id alone may be claimed by two record types.
     touched: BTreeMap<(usize, RecordId), Box<Touched>>,
     gaps: Gaps,
     cache: Cache,
+    /// Entries that came back from quarantine and whose items are in a queue.
+    pub(super) released: Vec<i64>,
+    /// Items that were read back and are in a queue: not there yet for those that build on them.
+    pub(super) queued: HashSet<(i64, u32)>,
 }
 
 impl<'a> Step<'a> {
     /// Starts a step inside a transaction.
     #[must_use]
     pub fn new(transaction: &'a Transaction<'a>, mind: &'a mut Mind) -> Self {
-        let (touched, gaps) = (BTreeMap::new(), Gaps::default());
-        Self { transaction, mind, touched, gaps, cache: Cache::default() }
+        Self {
+            transaction,
+            mind,
+            touched: BTreeMap::new(),
+            gaps: Gaps::default(),
+            cache: Cache::default(),
+            released: Vec::new(),
+            queued: HashSet::new(),
+        }
     }
 
     /// Takes one item in, and then those that waited for it.
@@ -94,15 +105,16 @@ impl<'a> Step<'a> {
         if self.mind.waiting.is_empty() {
             return Ok(());
         }
+        let mut queue = Vec::new();
+        self.wake_entry(log, seq, &mut queue)?;
+        self.absorb_all(queue)
+    }
+
+    fn wake_entry(&mut self, log: LogId, seq: u64, queue: &mut Vec<Incoming>) -> Result<()> {
         let place = |index| Place { log, seq, index };
         let waited_for = self.mind.waiting.range(place(0)..=place(u32::MAX));
         let places: Vec<Place> = waited_for.map(|(place, _)| *place).collect();
-        for place in places {
-            let mut queue = Vec::new();
-            self.wake(place, &mut queue)?;
-            self.absorb_all(queue)?;
-        }
-        Ok(())
+        places.into_iter().try_for_each(|place| self.wake(place, queue))
     }
 
     /// As [`Step::close_entry`], in a rebuild that has come to the entry with this row number.
@@ -120,17 +132,37 @@ impl<'a> Step<'a> {
         }
     }
 
-    fn absorb_all(&mut self, mut queue: Vec<Incoming>) -> Result<()> {
-        while let Some(incoming) = queue.pop() {
-            let place = incoming.place;
-            match self.take(incoming) {
-                Ok(()) => {}
-                Err(error) if is_damage(error.kind) => self.note_damaged(place, &error)?,
-                Err(error) => return Err(error),
+    pub(super) fn absorb_all(&mut self, mut queue: Vec<Incoming>) -> Result<()> {
+        loop {
+            while let Some(incoming) = queue.pop() {
+                let place = incoming.place;
+                let mut adopted = Vec::new();
+                self.adopt(&incoming, &mut adopted)?;
+                if !adopted.is_empty() {
+                    // What it builds on goes first.
+                    queue.push(incoming);
+                    queue.append(&mut adopted);
+                    continue;
+                }
+                if !self.queued.is_empty() {
+                    let at = logs::at(self.mind.local_no(&place.log), place.seq);
+                    self.queued.remove(&(at, place.index));
+                }
+                match self.take(incoming) {
+                    Ok(()) => {}
+                    Err(error) if is_damage(error.kind) => self.note_damaged(place, &error)?,
+                    Err(error) => return Err(error),
+                }
+                self.wake(place, &mut queue)?;
             }
-            self.wake(place, &mut queue)?;
+            let Some(at) = self.released.pop() else {
+                return Ok(());
+            };
+            let (no, seq) = logs::parts(at);
+            if let Some(log) = self.mind.log_numbered(no).map(|log| log.row.id) {
+                self.wake_entry(log, seq, &mut queue)?;
+            }
         }
-        Ok(())
     }
 
     fn take(&mut self, incoming: Incoming) -> Result<()> {
@@ -235,9 +267,11 @@ impl<'a> Step<'a> {
         let item = (logs::at(log.row.no, place.seq), place.index);
         log.row.sort == Sort::Data
             && log.holds(place.seq)
+            && !self.mind.quarantine.contains(&item.0)
             && self.mind.is_rebuilt(log.row.no, place.seq)
             && !self.mind.pending.contains(&item)
             && !self.mind.holes.contains(&item)
+            && !self.queued.contains(&item)
     }
 
     fn note_pending(&mut self, missing: Place, place: Place) -> Result<()> {
@@ -276,6 +310,7 @@ impl<'a> Step<'a> {
         for item in items {
             self.mind.pending.remove(&item);
             if let Some(incoming) = self.read_back(item)? {
+                self.queued.insert(item);
                 queue.push(incoming);
             }
         }
@@ -303,6 +338,12 @@ impl<'a> Step<'a> {
             let local_no = |log: &LogId| mind.local_no(log);
             writers[number].write(&local_no, &mut touched.record, touched.before.as_ref())?;
             changed.push(Changed { kind: view.of.name.to_owned(), record: id });
+        }
+        // A rebuild has not come to all records yet; it sweeps when it has.
+        if mind.rebuilt.is_none() {
+            for writer in writers {
+                chunks::remove_unnamed(transaction, &writer.unnamed())?;
+            }
         }
         Ok(changed)
     }

@@ -6,22 +6,22 @@
 use rusqlite::{Transaction, params};
 
 use super::gather::target;
-use super::mind::{CONTROL_FORKED, Identity, KnownLog, Mind, Own, Remembered};
+use super::mind::{Identity, KnownLog, Mind, Own, Remembered};
 use super::step::{Content, Incoming, Step};
 use super::{Changed, Replica};
 use crate::clock::{Env, Hlc};
 use crate::crypto::DeviceSecret;
 use crate::error::{Error, Kind, Result};
-use crate::ids::{BoxKey, DeviceKey, Digest, Link, PersonId, RecordId, RequestId};
+use crate::ids::{Digest, Link, PersonId, RecordId, RequestId};
 use crate::log::chain::{
     self, RUN_ENTRIES_MAX, Run, SEAL_BYTES_MAX, SEAL_ENTRIES_MAX, Salts, Sort,
 };
 use crate::log::entry::{Body, Entry, kind};
 use crate::log::item::{Item, Place, item_digest};
-use crate::record::declare::Role;
 use crate::store::logs::{self, Chained, LogRow};
-use crate::team::control::{Act, Genesis, Grant, LogOpen, Rights, Share, TEAM};
+use crate::team::control::{Act, Genesis, LogOpen};
 use crate::team::epoch;
+use crate::team::history::Verdict;
 
 /// What became of a local write.
 #[derive(Debug, Clone)]
@@ -38,31 +38,6 @@ pub struct Written {
     pub changed: Vec<Changed>,
     /// The caller's note.
     pub note: i64,
-}
-
-/// Whom to make a member, and as what.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct GrantOf {
-    /// The device.
-    pub device: DeviceKey,
-    /// Its key for lockboxes.
-    pub box_key: BoxKey,
-    /// Whose device it is; none for a person of whom it is the first one.
-    pub person: Option<PersonId>,
-    /// What it may do.
-    pub rights: Rights,
-    /// Its domain role.
-    pub role: Role,
-    /// The invitation that it answers.
-    pub invitation: Option<[u8; 16]>,
-}
-
-impl GrantOf {
-    /// A writer with a domain role, the first device of its person.
-    #[must_use]
-    pub fn writer(device: DeviceKey, box_key: BoxKey, role: Role) -> Self {
-        Self { device, box_key, person: None, rights: Rights::Writer, role, invitation: None }
-    }
 }
 
 /// An entry that was encoded and linked, with what the views need of it.
@@ -120,46 +95,10 @@ impl Replica {
             act(transaction, mind, env, index, &Act::Genesis(genesis))?;
             let row = &mind.logs[index].row;
             let at = (&row.id.clone(), row.next);
-            let (made, _) = epoch::first(&space, at, &[(device, box_key)], &mut *env.rng)?;
+            let made = epoch::make(&space, at, &[], &[(device, box_key)], &mut *env.rng)?;
             act(transaction, mind, env, index, &Act::Epoch(made))?;
             mind.open_lockboxes(transaction)?;
             Ok(())
-        })
-    }
-
-    /// Makes another device a member, and gives it the epoch key.
-    ///
-    /// # Errors
-    /// `E-ROLE` when this device may not; `E-KEY` for bad keys; `E-GAP` while the own control log
-    /// lacks entries after damage or a restore; of the store.
-    pub fn grant(&mut self, of: &GrantOf) -> Result<()> {
-        let (device, box_key) = (of.device, of.box_key);
-        crate::crypto::check_device_key(&device)?;
-        let me = self.mind.identity()?.secret.device_key();
-        if self.mind.members.member(&me)?.rights < Rights::Admin {
-            return Err(Error::new(Kind::Role, "only an admin grants"));
-        }
-        if self.mind.members.devices.contains_key(&device) {
-            return Err(Error::new(Kind::Invalid, "this device is a member already"));
-        }
-        self.transact(|transaction, mind, env| {
-            let index = control_log(mind, &me)?;
-            let grant = Grant {
-                person: of.person.unwrap_or_else(|| PersonId(env.random())),
-                device,
-                box_key,
-                rights: of.rights,
-                rank: 0,
-                role: of.role as u64,
-                compartments: vec![TEAM.to_owned()],
-                invitation: of.invitation,
-            };
-            act(transaction, mind, env, index, &Act::Grant(grant))?;
-            let (id, secret) = mind.epoch()?;
-            let space = mind.space()?;
-            let lockbox = epoch::lock(&space, &id, secret, (&device, &box_key), &mut *env.rng)?;
-            let share = Share { epoch: id, compartment: TEAM.to_owned(), lockbox };
-            act(transaction, mind, env, index, &Act::Share(share))
         })
     }
 
@@ -303,6 +242,7 @@ impl Replica {
     /// # Errors
     /// Of the store; `E-FULL`, `E-IO` when the fence cannot be written: nothing new leaves then.
     pub fn seal(&mut self) -> Result<()> {
+        self.keep_keys()?;
         let is_open =
             |own: &Own| own.unsealed.0 > 0 || own.tail < self.mind.logs[own.index].row.next;
         if self.mind.own.as_ref().is_some_and(is_open) {
@@ -318,35 +258,25 @@ fn own_row(mind: &Mind) -> Result<&LogRow> {
     Ok(&mind.logs[own.index].row)
 }
 
-fn control_log(mind: &Mind, device: &DeviceKey) -> Result<usize> {
-    let index = mind
-        .logs
-        .iter()
-        .position(|log| log.row.sort == Sort::Control && log.row.device == *device)
-        .ok_or_else(|| Error::new(Kind::NotReady, "this device has no control log"))?;
-    if mind.control_next == CONTROL_FORKED {
-        return Err(Error::new(Kind::Fork, "the own control log has two histories"));
-    }
-    if !mind.grows_here(&mind.logs[index].row.id) {
-        let what = "the own control log may lack entries: its storage was damaged or restored";
-        return Err(Error::new(Kind::Gap, what));
-    }
-    Ok(index)
-}
-
-/// Opens the own data log when it is not open yet.
+/// Opens the own data log when it is not open yet, or the one that is open is of a grant that ended.
 pub(super) fn ready(transaction: &Transaction<'_>, mind: &mut Mind, env: &mut Env) -> Result<()> {
     let device = mind.identity()?.secret.device_key();
     mind.space()?;
     mind.members.check_writer(&device)?;
-    if mind.own.is_none() {
+    let is_open = mind.own.as_ref().is_some_and(|own| {
+        let log = &mind.logs[own.index];
+        matches!(log.verdict(log.row.next), Verdict::Accepted(_))
+    });
+    if !is_open {
+        settle(transaction, mind)?;
+        seal_now(transaction, mind)?;
         open_log(transaction, mind, env, Sort::Data)?;
     }
     Ok(())
 }
 
 /// Opens a log of this device; returns its index.
-fn open_log(
+pub(super) fn open_log(
     transaction: &Transaction<'_>,
     mind: &mut Mind,
     env: &mut Env,
@@ -380,7 +310,7 @@ fn open_log(
 }
 
 /// Appends an act to a control log of this device, sealed at once.
-fn act(
+pub(super) fn act(
     transaction: &Transaction<'_>,
     mind: &mut Mind,
     env: &mut Env,
@@ -408,7 +338,8 @@ fn act(
     logs::put_seal(transaction, row.no, seq, &link, &seal)?;
     (row.next, row.link, row.heads) = (seq + 1, link, heads);
     logs::advance(transaction, row)?;
-    mind.load_members(transaction)
+    mind.load_members(transaction)?;
+    mind.keep_shift(transaction)
 }
 
 /// Encodes items as one write entry at the end of the own data log.
@@ -519,7 +450,7 @@ pub(super) fn close(transaction: &Transaction<'_>, mind: &mut Mind) -> Result<()
 }
 
 /// Moves the tail of rows into segments; the newest rows stay, empty, for their request ids.
-fn settle(transaction: &Transaction<'_>, mind: &mut Mind) -> Result<()> {
+pub(super) fn settle(transaction: &Transaction<'_>, mind: &mut Mind) -> Result<()> {
     const REQUESTS_KEPT: u64 = 256;
     let space = mind.space()?;
     let Some(own) = &mut mind.own else {

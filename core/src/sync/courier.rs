@@ -13,8 +13,8 @@ use crate::log::pack::{self, Header, Range, Verified};
 use crate::record::declare::Role;
 use crate::replica::Changed;
 use crate::replica::Replica;
+use crate::replica::govern::GrantOf;
 use crate::replica::outgoing::{self, Vector};
-use crate::replica::write::GrantOf;
 use crate::sync::bundle::{Bundle, BundleWriter, Parsed};
 use crate::sync::card::Card;
 use crate::team::control::Act;
@@ -32,11 +32,13 @@ pub struct BundleOutcome {
     pub entries: u64,
     /// Entries that were here already.
     pub duplicates: u64,
+    /// Of the new ones: those that are kept apart, written past a removal.
+    pub quarantined: u64,
     /// Records that changed, each once.
     pub changed: Vec<Changed>,
     /// Packs that wait for a key, an author or a team list.
     pub held: u64,
-    /// Why packs were refused.
+    /// Why packs were refused, and lockboxes that do not open.
     pub refused: Vec<Error>,
     /// How much of the bundle came, when its end is missing.
     pub truncated: Option<Error>,
@@ -151,6 +153,8 @@ impl Replica {
                 Ok(ingested) => {
                     outcome.entries += ingested.entries;
                     outcome.duplicates += ingested.duplicates;
+                    outcome.quarantined += ingested.quarantined;
+                    outcome.refused.extend(ingested.broken);
                     outcome.held += u64::from(ingested.held.is_some());
                     let new = ingested.changed.into_iter();
                     outcome.changed.extend(new.filter(|record| changed.insert(record.clone())));

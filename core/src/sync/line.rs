@@ -14,14 +14,29 @@
 use std::collections::VecDeque;
 
 use crate::clock::Env;
-use crate::crypto::DeviceSecret;
+use crate::codec::Writer;
 use crate::crypto::noise::{self, CONTENT_BYTES_MAX, Handshake, Transport};
+use crate::crypto::{self, DeviceSecret};
 use crate::error::{Error, Kind, Result};
-use crate::ids::BoxKey;
+use crate::ids::{BoxKey, to_hex};
 use crate::sync::session::{FRAME_BYTES_MAX, Framer, Side};
 
 /// The most bytes of frames that wait to be taken, and of messages that wait to be sent.
 pub const WAITING_BYTES_MAX: usize = 4 << 20;
+
+/// How long a beacon keeps its name.
+const BEACON_MS: i64 = 15 * 60 * 1_000;
+
+/// Returns the name that phones with the team's key announce at `now_ms`, 16 hexadecimal digits:
+/// another one every quarter of an hour, and without the key nobody can tell that two belong
+/// together.
+#[must_use]
+pub fn beacon_name(key: &[u8; 32], now_ms: i64) -> String {
+    let mut args = Writer::new();
+    args.array(2).bytes(key).int(now_ms.div_euclid(BEACON_MS));
+    let hash = crypto::hash("tuquan/1 beacon", &args);
+    to_hex(hash.get(..8).unwrap_or_default())
+}
 
 const PROLOGUE: &[u8] = b"tuquan/1 line";
 /// The longest message of both handshakes has 96 bytes.

@@ -1,4 +1,5 @@
-//! What leaves a phone and comes to it: lines, sessions, bundles, device cards, joining.
+//! What leaves a phone and comes to it: lines, sessions, bundles, device cards, joining, meetings
+//! with a hub.
 //!
 //! Invariant: everything from outside is bounded and checked before it is used. Must not know:
 //! sockets, what records mean.
@@ -6,7 +7,10 @@
 pub mod bundle;
 pub mod card;
 pub mod courier;
+mod cover;
 pub mod frames;
 pub mod join;
 pub mod line;
+pub mod relay;
 pub mod session;
+pub mod truth;

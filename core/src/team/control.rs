@@ -2,6 +2,7 @@
 //!
 //! Each is the single item of its entry. Must not know: whether an act is valid.
 
+use super::removal::{ExtendCut, Revoke, SetRole, read_names, write_names};
 use crate::codec::{Reader, Writer};
 use crate::crypto;
 use crate::error::{Error, Kind, Result};
@@ -18,10 +19,14 @@ pub const COMPARTMENTS_MAX: usize = 16;
 /// The name of the compartment of everybody.
 pub const TEAM: &str = "team";
 const LOCKBOX_BYTES_MAX: usize = 256;
-const NAME_BYTES_MAX: usize = 64;
+/// The most bytes of a compartment's name.
+pub const NAME_BYTES_MAX: usize = 64;
 
 /// What a device may do in the space at all; the domain role says more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum Rights {
     /// Reads.
@@ -30,6 +35,21 @@ pub enum Rights {
     Writer = 1,
     /// Reads, writes, grants and removes.
     Admin = 2,
+}
+
+impl Rights {
+    /// Reads the number on the wire.
+    ///
+    /// # Errors
+    /// `E-FORMAT` for another number.
+    pub fn read(from: &mut Reader<'_>) -> Result<Self> {
+        match from.uint()? {
+            0 => Ok(Self::Reader),
+            1 => Ok(Self::Writer),
+            2 => Ok(Self::Admin),
+            other => Err(Error::new(Kind::Format, format!("rights {other}"))),
+        }
+    }
 }
 
 /// Opens a log: binds its id to the device's key.
@@ -139,6 +159,12 @@ pub enum Act {
     Genesis(Genesis),
     /// Makes a device a member.
     Grant(Grant),
+    /// Ends a device's membership.
+    Revoke(Revoke),
+    /// Gives a member other rights.
+    SetRole(SetRole),
+    /// Moves the cuts of a removal further.
+    ExtendCut(ExtendCut),
     /// Makes an epoch.
     Epoch(EpochMade),
     /// Shares an epoch.
@@ -156,6 +182,9 @@ impl Act {
             Self::LogOpen(_) => kind::CONTROL_LOG_OPEN,
             Self::Genesis(_) => kind::GENESIS,
             Self::Grant(_) => kind::GRANT,
+            Self::Revoke(_) => kind::REVOKE,
+            Self::SetRole(_) => kind::SET_ROLE,
+            Self::ExtendCut(_) => kind::EXTEND_CUT,
             Self::Epoch(_) => kind::EPOCH,
             Self::Share(_) => kind::SHARE,
             Self::Unknown(number) => *number,
@@ -183,6 +212,9 @@ impl Act {
                 to.bytes(&g.nonce).bytes(&g.recovery.0);
             }
             Self::Grant(grant) => write_grant(&mut to, grant),
+            Self::Revoke(revoke) => revoke.write(&mut to),
+            Self::SetRole(change) => change.write(&mut to),
+            Self::ExtendCut(extend) => extend.write(&mut to),
             Self::Epoch(epoch) => write_epoch(&mut to, epoch),
             Self::Share(share) => {
                 to.array(4).bytes(&share.epoch.0).text(&share.compartment);
@@ -205,6 +237,9 @@ impl Act {
             kind::LOG_OPEN | kind::CONTROL_LOG_OPEN => Self::LogOpen(read_open(&mut from)?),
             kind::GENESIS => Self::Genesis(read_genesis(&mut from)?),
             kind::GRANT => Self::Grant(read_grant(&mut from)?),
+            kind::REVOKE => Self::Revoke(Revoke::read(&mut from)?),
+            kind::SET_ROLE => Self::SetRole(SetRole::read(&mut from)?),
+            kind::EXTEND_CUT => Self::ExtendCut(ExtendCut::read(&mut from)?),
             kind::EPOCH => Self::Epoch(read_epoch(&mut from)?),
             kind::SHARE => {
                 from.tuple(4)?;
@@ -222,10 +257,7 @@ impl Act {
 fn write_grant(to: &mut Writer, grant: &Grant) {
     to.array(8).bytes(&grant.person.0).bytes(&grant.device.0).bytes(&grant.box_key.0);
     to.uint(grant.rights as u64).uint(grant.rank).uint(grant.role);
-    to.array(grant.compartments.len());
-    for name in &grant.compartments {
-        to.text(name);
-    }
+    write_names(to, &grant.compartments);
     match &grant.invitation {
         None => to.null(),
         Some(id) => to.bytes(id),
@@ -288,20 +320,10 @@ fn read_grant(from: &mut Reader<'_>) -> Result<Grant> {
     let device = DeviceKey(from.array_bytes()?);
     crypto::check_device_key(&device)?;
     let box_key = BoxKey(from.array_bytes()?);
-    let rights = match from.uint()? {
-        0 => Rights::Reader,
-        1 => Rights::Writer,
-        2 => Rights::Admin,
-        other => return Err(Error::new(Kind::Format, format!("rights {other}"))),
-    };
+    let rights = Rights::read(from)?;
     let rank = from.uint_max(u64::from(u16::MAX))?;
     let role = from.uint_max(u64::from(u8::MAX))?;
-    let count = from.array(COMPARTMENTS_MAX)?;
-    let mut compartments = Vec::with_capacity(count);
-    for _ in 0..count {
-        compartments.push(from.text(NAME_BYTES_MAX)?.to_owned());
-    }
-    from.end();
+    let compartments = read_names(from)?;
     let invitation = if from.null()? { None } else { Some(from.array_bytes()?) };
     Ok(Grant { person, device, box_key, rights, rank, role, compartments, invitation })
 }

@@ -1,13 +1,18 @@
 //! The members: a pure function of the set of control entries (protocol section 4).
 //!
-//! So far one admin, the founder: grants in the founder's control log count, acts in any other
-//! control log are void until ranks come. Must not know: clocks, records, the database.
+//! Any order of entries gives the same members, epochs and void acts. Must not know: clocks,
+//! records, the database.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::control::{Act, EpochMade, Grant, Lockbox, Rights};
+use super::causes::Causes;
+use super::control::{Act, Rights, TEAM};
+use super::history::{History, Past, Piece};
+use super::keys::{self, Epoch};
+use super::rules;
 use crate::error::{Error, Kind, Result};
 use crate::ids::{BoxKey, DeviceKey, EpochId, Link, LogId, PersonId, SpaceId};
+use crate::log::entry::CONTROL_HEADS_MAX;
 use crate::record::declare::Role;
 
 /// One member device.
@@ -23,8 +28,27 @@ pub struct Member {
     pub rank: u64,
     /// The domain role; none when it is one of a newer version.
     pub role: Option<Role>,
+    /// The compartments that it may read.
+    pub compartments: Vec<String>,
     /// The link of the grant, or of the genesis for the founder.
     pub grant: Link,
+}
+
+impl Member {
+    /// Tells whether it may read a compartment.
+    #[must_use]
+    pub fn reads(&self, compartment: &str) -> bool {
+        self.compartments.iter().any(|name| name == compartment)
+    }
+}
+
+/// A device that was a member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Removed {
+    /// What it was granted last.
+    pub member: Member,
+    /// The links of the removals.
+    pub by: Vec<Link>,
 }
 
 /// One control entry as the rules see it.
@@ -49,113 +73,69 @@ pub struct ControlEntry {
 pub struct Members {
     /// The founder's device.
     pub founder: Option<DeviceKey>,
-    /// Devices by signing key.
+    /// Devices that are members now, by signing key.
     pub devices: BTreeMap<DeviceKey, Member>,
-    /// Epochs, with every lockbox for each from epoch entries and shares.
-    pub epochs: BTreeMap<EpochId, (EpochMade, Vec<Lockbox>)>,
-    /// Links of all control entries: what a data entry may cite.
+    /// Devices that were members.
+    pub removed: BTreeMap<DeviceKey, Removed>,
+    /// Epochs, by the link of the entry that made each.
+    pub epochs: BTreeMap<Link, Epoch>,
+    /// Links of all control entries whose citations are here: what a data entry may cite.
     pub links: BTreeSet<Link>,
     /// Links that no other control entry has after it: what a new entry cites, sorted.
     pub heads: Vec<Link>,
     /// Acts without effect, by link, and why.
     pub void: BTreeMap<Link, Kind>,
+    history: History,
 }
 
 impl Members {
     /// Evaluates control entries, given in any order.
     #[must_use]
     pub fn of(space: &SpaceId, entries: &[ControlEntry]) -> Self {
-        let mut sorted: Vec<&ControlEntry> = entries.iter().collect();
-        sorted.sort_by_key(|entry| (entry.log, entry.seq));
-        let mut members = Self::default();
-        for entry in &sorted {
-            if let Act::Genesis(genesis) = &entry.act
-                && genesis.space() == *space
-                && genesis.founder == entry.device
-            {
-                members.admit_founder(entry, genesis.person, genesis.box_key);
-            }
-        }
-        let mut last: BTreeMap<LogId, Link> = BTreeMap::new();
-        for entry in &sorted {
-            members.links.insert(entry.link);
-            if !matches!(entry.act, Act::LogOpen(_)) {
-                last.insert(entry.log, entry.link);
-            }
-            if let Err(kind) = members.take(entry) {
-                members.void.insert(entry.link, kind);
-            }
-        }
-        members.heads = last.into_values().collect();
-        members.heads.sort_unstable();
-        members
-    }
-
-    fn admit_founder(&mut self, entry: &ControlEntry, person: PersonId, box_key: BoxKey) {
-        self.founder = Some(entry.device);
-        let member = Member {
-            person,
-            box_key,
-            rights: Rights::Admin,
-            rank: 0,
-            role: Some(Role::R3),
-            grant: entry.link,
-        };
-        self.devices.insert(entry.device, member);
-    }
-
-    fn take(&mut self, entry: &ControlEntry) -> Result<(), Kind> {
-        let by_founder = self.founder == Some(entry.device);
-        match &entry.act {
-            Act::LogOpen(_) | Act::Unknown(_) => Ok(()),
-            Act::Genesis(_) if by_founder => Ok(()),
-            Act::Grant(grant) if by_founder => self.take_grant(grant, entry.link),
-            Act::Epoch(made) if by_founder => {
-                let lockboxes = made.lockboxes.clone();
-                self.epochs.entry(made.epoch).or_insert_with(|| (made.clone(), lockboxes));
-                Ok(())
-            }
-            Act::Share(share) if by_founder => match self.epochs.get_mut(&share.epoch) {
-                Some((_, lockboxes)) => {
-                    lockboxes.push(share.lockbox.clone());
-                    Ok(())
+        let (causes, order) = Causes::of(entries);
+        let rules::Judged { founder, history, mut void, .. } = rules::judge(space, causes, &order);
+        let (mut devices, mut removed) = (BTreeMap::new(), BTreeMap::new());
+        for device in history.devices() {
+            match (history.member(device, Past::Now), history.removed(device)) {
+                (Some(member), _) => {
+                    devices.insert(*device, member);
                 }
-                None => Err(Kind::WaitKey),
-            },
-            _ => Err(Kind::Role),
+                (None, Some((member, by))) => {
+                    removed.insert(*device, Removed { member, by });
+                }
+                (None, None) => {}
+            }
         }
-    }
-
-    fn take_grant(&mut self, grant: &Grant, link: Link) -> Result<(), Kind> {
-        if self.founder == Some(grant.device) {
-            return Err(Kind::Role);
+        let keys = keys::read(&history, &order, &devices);
+        void.extend(keys.void);
+        Self {
+            founder,
+            devices,
+            removed,
+            epochs: keys.epochs,
+            links: order.iter().map(|entry| entry.link).collect(),
+            heads: heads(founder, &order),
+            void,
+            history,
         }
-        let member = Member {
-            person: grant.person,
-            box_key: grant.box_key,
-            rights: grant.rights,
-            rank: grant.rank,
-            role: Role::from_number(grant.role),
-            grant: link,
-        };
-        self.devices.entry(grant.device).or_insert(member);
-        Ok(())
     }
 
     /// Returns the member with this device key.
     ///
     /// # Errors
-    /// `E-NOTMEMBER`.
+    /// `E-REMOVED` when it was one, `E-NOTMEMBER`.
     pub fn member(&self, device: &DeviceKey) -> Result<&Member> {
-        self.devices
-            .get(device)
-            .ok_or_else(|| Error::new(Kind::NotMember, format!("device {device}")))
+        let kind = match self.removed.contains_key(device) {
+            true => Kind::Removed,
+            false => Kind::NotMember,
+        };
+        self.devices.get(device).ok_or_else(|| Error::new(kind, format!("device {device}")))
     }
 
-    /// Checks that a device may write data.
+    /// Checks that a device may write data now.
     ///
     /// # Errors
-    /// `E-NOTMEMBER`, `E-ROLE`.
+    /// `E-REMOVED`, `E-NOTMEMBER`, `E-ROLE`.
     pub fn check_writer(&self, device: &DeviceKey) -> Result<&Member> {
         let member = self.member(device)?;
         if member.rights < Rights::Writer {
@@ -163,4 +143,68 @@ impl Members {
         }
         Ok(member)
     }
+
+    /// Returns the verdicts on a data log of a device; none for a device that nobody granted.
+    /// `claimed` is the grant that the log's first entry names, where it is here.
+    #[must_use]
+    pub fn standing(
+        &self,
+        device: &DeviceKey,
+        log: &LogId,
+        claimed: Option<Link>,
+    ) -> Option<Vec<Piece>> {
+        self.history.standing(device, log, claimed)
+    }
+
+    /// Tells whether a device was granted more than once, so that its logs say under which.
+    #[must_use]
+    pub fn has_grants(&self, device: &DeviceKey) -> bool {
+        self.history.has_grants(device)
+    }
+
+    /// Tells whether who wrote with these control heads could not know of any of `acts`.
+    #[must_use]
+    pub fn is_unaware(&self, heads: &[Link], acts: &[Link]) -> bool {
+        acts.iter().all(|act| !self.history.causes.knows(heads, act))
+    }
+
+    /// Returns the epochs that may seal, the one to use first: of greatest depth, then id.
+    #[must_use]
+    pub fn eligible(&self) -> Vec<&Epoch> {
+        let mut eligible: Vec<&Epoch> =
+            self.epochs.values().filter(|epoch| epoch.is_eligible).collect();
+        eligible.sort_by_key(|epoch| std::cmp::Reverse((epoch.depth, epoch.id, epoch.at)));
+        eligible
+    }
+
+    /// Returns the id of the epoch that writers use; the same on all who know the same acts.
+    #[must_use]
+    pub fn current(&self) -> Option<EpochId> {
+        self.eligible().first().map(|epoch| epoch.id)
+    }
+
+    /// Returns the devices that may read everybody's compartment, with their keys.
+    #[must_use]
+    pub fn entitled(&self) -> Vec<(DeviceKey, BoxKey)> {
+        let members = self.devices.iter().filter(|(_, member)| member.reads(TEAM));
+        members.map(|(device, member)| (*device, member.box_key)).collect()
+    }
+}
+
+/// Returns the links that nothing cites, but for those that open a log; at most as many as an entry
+/// may cite, the founder's before all.
+fn heads(founder: Option<DeviceKey>, order: &[&ControlEntry]) -> Vec<Link> {
+    let mut cited: BTreeSet<Link> = BTreeSet::new();
+    let mut last: BTreeMap<LogId, &ControlEntry> = BTreeMap::new();
+    for entry in order.iter().filter(|entry| !matches!(entry.act, Act::LogOpen(_))) {
+        cited.extend(&entry.heads);
+        last.insert(entry.log, entry);
+    }
+    let mut heads: Vec<&ControlEntry> = last.into_values().collect();
+    heads.retain(|entry| !cited.contains(&entry.link));
+    heads.sort_by_key(|entry| (Some(entry.device) != founder, entry.link));
+    heads.truncate(CONTROL_HEADS_MAX);
+    let mut heads: Vec<Link> = heads.into_iter().map(|entry| entry.link).collect();
+    heads.sort_unstable();
+    heads
 }

@@ -75,7 +75,10 @@ fn a_newcomer_joins_from_hand_to_hand_with_every_step_after_a_restart() {
 fn an_admission_that_was_cut_off_goes_on_and_an_older_store_can_invite() {
     let mut admin = Device::founder(605);
     let older = admin.replica.transact(|transaction, _, _| {
-        transaction.execute_batch("DROP TABLE invitation; PRAGMA user_version = 1")?;
+        let newer = "DROP TABLE invitation; DROP TABLE quarantine; DROP TABLE chunk; \
+                     DROP TABLE named;";
+        transaction.execute_batch(newer)?;
+        transaction.pragma_update(None, "user_version", 1)?;
         Ok(())
     });
     older.expect("as before there were invitations");

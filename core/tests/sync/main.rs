@@ -7,6 +7,7 @@ mod gossip;
 mod introductions;
 mod joining;
 mod lines;
+mod photos;
 
 use tuquan_core::codec::Value;
 use tuquan_core::error::Kind;

@@ -25,6 +25,8 @@ pub(super) struct Device {
     pub(super) own_next: u64,
     /// Who may meet whom: only phones of one group.
     pub(super) group: u64,
+    /// Whether the founder removed it.
+    pub(super) is_removed: bool,
 }
 
 /// What a phone showed before it went down.
@@ -41,8 +43,17 @@ impl Device {
         disk: Arc<FaultDisk>,
         clock: HandClock,
     ) -> Self {
-        let device =
-            Self { number, folder, disk, clock, store: None, kept: None, own_next: 0, group: 0 };
+        let device = Self {
+            number,
+            folder,
+            disk,
+            clock,
+            store: None,
+            kept: None,
+            own_next: 0,
+            group: 0,
+            is_removed: false,
+        };
         // That of an earlier run; the file lives on the system's disk, which loses nothing.
         let _ = std::fs::remove_file(device.fence());
         device

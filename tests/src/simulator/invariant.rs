@@ -11,26 +11,33 @@ use crate::team::{join_bare, packs, vector};
 impl World<'_> {
     /// Ends partitions and syncs until all are equal, within a bounded number of rounds.
     pub(super) fn heal(&mut self) {
-        let count = self.devices.len();
+        // What a removed phone wrote is handed in, so that no gap of it stays open.
+        for at in 0..self.devices.len() {
+            if self.devices[at].is_removed {
+                self.post(at, &Vector::default())
+                    .unwrap_or_else(|error| panic!("seed {}: handing in: {error}", self.seed));
+            }
+        }
+        let active = self.active();
+        let count = active.len();
         self.mail.append(&mut self.lies);
         while !self.mail.is_empty() {
-            let at = self.below(count as u64) as usize;
+            let at = active[self.below(count as u64) as usize];
             let pack = self.mail.swap_remove(0);
             self.deliver(at, &pack)
                 .unwrap_or_else(|error| panic!("seed {}: mail: {error}", self.seed));
         }
         for round in 0.. {
-            let hashes: Vec<_> = self
-                .devices
+            let hashes: Vec<_> = active
                 .iter()
-                .map(|device| vector(device.store()).expect("vector").hash())
+                .map(|at| vector(self.devices[*at].store()).expect("vector").hash())
                 .collect();
             if round > 0 && hashes.iter().all(|hash| *hash == hashes[0]) {
                 break;
             }
             assert!(round <= count, "seed {}: still not equal after {round} rounds", self.seed);
             for at in 0..count {
-                self.meet(at, (at + 1) % count, None)
+                self.meet(active[at], active[(at + 1) % count], None)
                     .unwrap_or_else(|error| panic!("seed {}: healing: {error}", self.seed));
             }
         }
@@ -41,7 +48,8 @@ impl World<'_> {
     pub(super) fn finish(mut self) -> Report {
         self.compare();
         self.look_for_what_was_said();
-        let at = self.below(self.devices.len() as u64) as usize;
+        let active = self.active();
+        let at = active[self.below(active.len() as u64) as usize];
         let checked = self.devices[at].store().doctor(&mut |_, _| {}).expect("checked");
         assert!(
             checked.pages_ok && checked.views_ok,
@@ -53,6 +61,7 @@ impl World<'_> {
         }
         let stats = self.devices[at].store().stats().expect("stats");
         (self.report.conflicts, self.report.damaged) = (stats.conflicts, stats.damaged);
+        self.report.removed.1 = stats.quarantined;
         self.report.trace = self.trace.hash();
         self.report
     }
@@ -63,13 +72,20 @@ impl World<'_> {
         let (hash, stats) = (first.view_hash().expect("hash"), first.stats().expect("stats"));
         let members = first.bulk(|replica| Ok(replica.mind.members.clone())).expect("members");
         assert_eq!(stats.held, 0, "seed {seed}: packs still held");
-        for device in &self.devices[1..] {
+        let apart = first.quarantined();
+        for device in self.devices[1..].iter().filter(|device| !device.is_removed) {
             let (store, number) = (device.store(), device.number);
+            assert_eq!(
+                store.quarantined(),
+                apart,
+                "seed {seed}: phone {number} keeps others apart"
+            );
             let other = store.bulk(|replica| Ok(replica.mind.members.clone())).expect("members");
             assert_eq!(other, members, "seed {seed}: phone {number} sees other members");
             let other = store.stats().expect("stats");
             let counts = |stats: &tuquan_core::door::Stats| {
-                (stats.entries, stats.pending, stats.damaged, stats.held, stats.conflicts)
+                let waiting = (stats.pending, stats.held, stats.quarantined);
+                (stats.entries, waiting, stats.damaged, stats.conflicts)
             };
             assert_eq!(
                 counts(&other),
@@ -109,14 +125,20 @@ impl World<'_> {
             );
         }
         let store = self.devices[0].store();
-        for (record, _) in &self.records {
+        for (by, record, _) in &self.records {
+            if self.devices[*by].is_removed {
+                continue;
+            }
             assert!(
                 store.get(record).expect("read").is_some(),
                 "seed {}: record {record} is gone",
                 self.seed
             );
         }
-        for (record, list, text, _) in &self.said {
+        for (by, record, list, text, _) in &self.said {
+            if self.devices[*by].is_removed {
+                continue;
+            }
             let shown = store.get(record).expect("read").expect("there");
             let all = shown.lists.get(*list).map(Vec::as_slice).unwrap_or_default();
             let there = all.iter().any(|one| holds(&one.value, text));

@@ -58,7 +58,7 @@ impl World<'_> {
     fn some_record(&mut self) -> RecordId {
         match self.records.len() as u64 {
             0 => RecordId([9; 16]),
-            count => self.records[self.rng.next_u64() as usize % count as usize].0,
+            count => self.records[self.rng.next_u64() as usize % count as usize].1,
         }
     }
 

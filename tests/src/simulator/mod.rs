@@ -6,6 +6,7 @@
 
 mod act;
 mod device;
+mod govern;
 mod invariant;
 mod lie;
 mod network;
@@ -48,6 +49,8 @@ pub struct Report {
     pub conflicts: u64,
     /// Items that were damaged, on every phone alike.
     pub damaged: u64,
+    /// Devices that the founder removed, and entries kept apart in the end.
+    pub removed: (u64, u64),
     /// Steps by name.
     pub steps: BTreeMap<&'static str, u64>,
 }

@@ -30,11 +30,14 @@ pub(super) struct World<'a> {
     pub(super) mail: Vec<Vec<u8>>,
     /// All that the liar packed; a piece lost for good would leave a gap that never closes.
     pub(super) lies: Vec<Vec<u8>>,
-    /// Acknowledged texts that no merge may take away: record, list, text, entry.
-    pub(super) said: Vec<(RecordId, &'static str, String, EntryAt)>,
-    pub(super) records: Vec<(RecordId, EntryAt)>,
+    /// Acknowledged texts that no merge may take away: phone, record, list, text, entry.
+    pub(super) said: Vec<(usize, RecordId, &'static str, String, EntryAt)>,
+    /// Records, the phone that wrote each, and the entry.
+    pub(super) records: Vec<(usize, RecordId, EntryAt)>,
     /// The one phone that is put back in time; two that are may leave a gap that nobody can fill.
-    restored: Option<usize>,
+    pub(super) restored: Option<usize>,
+    /// Whether the founder has governed; its phone is not put back in time then.
+    pub(super) has_governed: bool,
     pub(super) report: Report,
 }
 
@@ -54,6 +57,7 @@ impl<'a> World<'a> {
             said: Vec::new(),
             records: Vec::new(),
             restored: None,
+            has_governed: false,
             report: Report::default(),
             rng,
         };
@@ -103,8 +107,9 @@ impl<'a> World<'a> {
             let at = self.below(self.devices.len() as u64) as usize;
             let roll = self.below(100);
             let name = match roll {
-                0..52 => "tap",
-                52..64 => "meet",
+                0..51 => "tap",
+                51..53 => "govern",
+                53..64 => "meet",
                 64..72 => "post",
                 72..81 => "hand over",
                 81..85 => "clock",
@@ -125,6 +130,7 @@ impl<'a> World<'a> {
     fn step(&mut self, name: &str, at: usize) -> Result<()> {
         match name {
             "tap" => self.tap(at),
+            "govern" => self.govern(),
             "meet" => {
                 let other = self.below(self.devices.len() as u64) as usize;
                 let cut = if self.below(2) == 0 { Some(self.below(9)) } else { None };
@@ -132,8 +138,9 @@ impl<'a> World<'a> {
                     return Ok(());
                 }
                 match self.meet(at, other, cut) {
-                    // Who joined earlier may not have heard of who joined later.
-                    Err(error) if error.kind == Kind::NotMember => Ok(()),
+                    // Who joined earlier may not have heard of who joined later; who was removed is not
+                    // spoken to.
+                    Err(error) if matches!(error.kind, Kind::NotMember | Kind::Peer) => Ok(()),
                     outcome => outcome,
                 }
             }
@@ -179,6 +186,9 @@ impl<'a> World<'a> {
         self.trace.note(format_args!("{:?}", outcome.as_ref().map_err(Error::code)));
         let applied = match outcome {
             Err(error) if matches!(error.kind, Kind::Invalid | Kind::Role) => return Ok(()),
+            Err(error) if error.kind == Kind::Removed && self.devices[at].is_removed => {
+                return Ok(());
+            }
             other => other?,
         };
         let shown = store.get(&applied.record)?;
@@ -192,14 +202,14 @@ impl<'a> World<'a> {
             assert!(there, "seed {}: an own note cannot be read: {shown:?}", self.seed);
             // Without an entry the text was there before, under another's.
             if let Some(entry) = applied.entry {
-                self.said.push((applied.record, list, deed.text, entry));
+                self.said.push((at, applied.record, list, deed.text, entry));
             }
         }
         if let Some(entry) = applied.entry {
             let device = &mut self.devices[at];
             assert!(entry.seq >= device.own_next, "seed {}: a sequence number twice", self.seed);
             device.own_next = entry.seq + 1;
-            self.records.push((applied.record, entry));
+            self.records.push((at, applied.record, entry));
         }
         Ok(())
     }
@@ -220,7 +230,11 @@ impl<'a> World<'a> {
     /// all else must still be there in the end.
     fn restore(&mut self) -> Result<()> {
         let (seed, has_fence) = (self.rng.next_u64(), self.below(2) == 0);
-        let some = self.below(self.devices.len() as u64) as usize;
+        let mut some = self.active();
+        if self.has_governed {
+            some.retain(|at| *at != 0);
+        }
+        let some = some[self.below(some.len() as u64) as usize];
         let at = *self.restored.get_or_insert(some);
         let was_put_back = self.devices[at].restore(has_fence, seed)?;
         self.trace.note(format_args!("{at} {was_put_back} {has_fence}"));
@@ -235,7 +249,7 @@ impl<'a> World<'a> {
             { ends }.any(|end| end.next > entry.seq)
         };
         self.said.retain(|(.., entry)| is_there(entry));
-        self.records.retain(|(_, entry)| is_there(entry));
+        self.records.retain(|(.., entry)| is_there(entry));
         Ok(())
     }
 
@@ -270,7 +284,7 @@ impl<'a> World<'a> {
         let applied = self.devices[at].store().apply(request(number), &command)?;
         if let Some(entry) = applied.entry {
             self.devices[at].own_next = entry.seq + 1;
-            self.records.push((applied.record, entry));
+            self.records.push((at, applied.record, entry));
         }
         Ok(())
     }

@@ -9,6 +9,7 @@
 
 mod data;
 mod floor;
+mod hub;
 mod pipes;
 mod raw;
 mod read;
@@ -55,7 +56,8 @@ fn main() -> ExitCode {
         return pipes::child(&arguments[1..]);
     }
     let scale = if has("--quick") { QUICK } else { FULL };
-    let only = arguments.iter().find(|argument| argument.starts_with(['S', 'T', 'W'])).cloned();
+    let only =
+        arguments.iter().find(|argument| argument.starts_with(['S', 'H', 'T', 'W'])).cloned();
     match measure(&scale, only.as_deref()) {
         Ok(rows) if has("--json") => {
             println!("{}", table::json(&rows));
@@ -87,6 +89,9 @@ fn measure(scale: &Scale, only: Option<&str>) -> Result<Vec<Row>> {
     }
     if wanted("S4") || wanted("S8") {
         rows.extend(sync::join_large(scale)?);
+    }
+    if wanted("H") {
+        rows.extend(hub::join_through(scale)?);
     }
     if wanted("S5") || wanted("S6") || wanted("S12") {
         rows.extend(read::growth(scale)?);

@@ -14,7 +14,8 @@ use tuquan_core::store::open::{Location, reader, writer};
 use tuquan_core::store::search::Indexed;
 use tuquan_core::store::views::View;
 
-use crate::data::Event;
+use crate::data::{Event, PLACES, Source};
+use crate::store::Folder;
 
 /// Opens an empty raw store with the view's own tables, or one that is there.
 pub(crate) fn open(folder: &Path) -> Result<Connection> {
@@ -87,4 +88,20 @@ impl<'c> Inserts<'c> {
         ])?;
         Ok(())
     }
+}
+
+/// Inserts all events of a source in one transaction, durably.
+pub(crate) fn insert_all(folder: &Folder, source: &Source) -> Result<()> {
+    let places: Vec<RecordId> = (1..).take(PLACES).map(|n| RecordId([n; 16])).collect();
+    let mut connection = open(folder.path())?;
+    let transaction = connection.transaction()?;
+    {
+        let mut inserts = Inserts::new(&transaction)?;
+        for (number, event) in source.events.iter().enumerate() {
+            inserts.insert(&transaction, number, event, &places)?;
+        }
+    }
+    transaction.commit()?;
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    Ok(())
 }

@@ -7,10 +7,9 @@ use std::thread;
 use std::time::Instant;
 
 use tuquan_core::error::{Error, Kind, Result};
-use tuquan_core::ids::RecordId;
 
 use crate::Scale;
-use crate::data::{self, PLACES, Source};
+use crate::data::{self, Source};
 use crate::raw;
 use crate::store::{self, Folder};
 use crate::table::{Row, median, quantile};
@@ -94,19 +93,8 @@ fn import(source: &Source) -> Result<f64> {
 }
 
 fn import_raw(source: &Source) -> Result<f64> {
-    let folder = Folder::new("raw-bulk")?;
-    let places: Vec<RecordId> = (1..).take(PLACES).map(|n| RecordId([n; 16])).collect();
-    let start = Instant::now();
-    let mut connection = raw::open(folder.path())?;
-    let transaction = connection.transaction()?;
-    {
-        let mut inserts = raw::Inserts::new(&transaction)?;
-        for (number, event) in source.events.iter().enumerate() {
-            inserts.insert(&transaction, number, event, &places)?;
-        }
-    }
-    transaction.commit()?;
-    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    let (folder, start) = (Folder::new("raw-bulk")?, Instant::now());
+    raw::insert_all(&folder, source)?;
     Ok(start.elapsed().as_secs_f64())
 }
 

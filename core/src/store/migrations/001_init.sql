@@ -96,13 +96,14 @@ CREATE TABLE held (
     bytes  BLOB NOT NULL
 ) WITHOUT ROWID;
 
--- The last acknowledgement of each device.
+-- The last acknowledgement of each device, and when it was last heard of it.
 CREATE TABLE ack (
     device    BLOB PRIMARY KEY,
     log       BLOB NOT NULL,
     counter   INTEGER NOT NULL,
     vector    BLOB NOT NULL,
-    signature BLOB NOT NULL
+    signature BLOB NOT NULL,
+    met_ms    INTEGER NOT NULL
 ) WITHOUT ROWID;
 
 CREATE TABLE epoch (
@@ -123,4 +124,30 @@ CREATE TABLE rival (
     key   BLOB NOT NULL,
     whole INTEGER NOT NULL DEFAULT 90,
     PRIMARY KEY (kind, rid, field, n)
+) WITHOUT ROWID;
+
+-- Hubs that this phone meets, each named by its key. `listed` is how far its listing was read,
+-- `acks` the digest of the acknowledgements that were fetched, `sent` that of the own one.
+CREATE TABLE relay (
+    no       INTEGER PRIMARY KEY,
+    key      BLOB NOT NULL UNIQUE,
+    instance BLOB NOT NULL,
+    listed   INTEGER NOT NULL,
+    acks     BLOB NOT NULL,
+    sent     BLOB NOT NULL,
+    token    BLOB,
+    met_ms   INTEGER NOT NULL
+);
+
+-- What a hub lists, and what this phone knows of it: a claim, opened here, worthless, or waiting;
+-- and the hub's signature under having received it.
+CREATE TABLE relay_pack (
+    relay   INTEGER NOT NULL,
+    id      BLOB NOT NULL,
+    seq     INTEGER NOT NULL,
+    size    INTEGER NOT NULL,
+    ranges  BLOB NOT NULL,
+    state   INTEGER NOT NULL,
+    receipt BLOB,
+    PRIMARY KEY (relay, id)
 ) WITHOUT ROWID;

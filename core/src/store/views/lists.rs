@@ -6,26 +6,33 @@ use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, Transaction, params, params_from_iter};
 
 use super::{STEP_WHEN, from_sql, ordered_columns, to_sql};
+use crate::attachment::Manifest;
 use crate::clock::Hlc;
 use crate::codec::Value;
 use crate::error::Result;
-use crate::record::declare::{Field, Merge, Part, Type};
+use crate::ids::{ChunkHash, ElementKey};
+use crate::record::declare::{Declaration, Field, FieldType, Merge, Part, Type};
 use crate::record::plain::element_type;
 use crate::record::state::{Held, Stamp, State};
+use crate::store::chunks;
 use crate::store::logs::check_whole;
 
 /// The SQL of one side table.
 #[derive(Debug)]
 pub(super) struct ListTable {
     pub(super) field: &'static Field,
+    kind: u64,
     parts: Option<&'static [Part]>,
+    /// Which part names sealed chunks.
+    manifest: Option<usize>,
     insert: String,
     select: String,
     delete: String,
 }
 
 impl ListTable {
-    pub(super) fn new(table: &str, field: &'static Field) -> Self {
+    pub(super) fn new(of: &Declaration, field: &'static Field) -> Self {
+        let table = of.name;
         let parts = match element_type(field) {
             Type::Element(parts) => Some(parts),
             _ => None,
@@ -40,7 +47,11 @@ impl ListTable {
         let name = format!("\"{table}_{}\"", field.name);
         Self {
             field,
+            kind: of.kind,
             parts,
+            manifest: parts.and_then(|parts| {
+                parts.iter().position(|part| matches!(part.ty, Type::Manifest(_)))
+            }),
             insert: format!(
                 "INSERT OR REPLACE INTO {name} (rid, key, hlc, log, {names}) VALUES ({marks})"
             ),
@@ -101,6 +112,7 @@ impl ListTable {
         rid: i64,
         state: &State,
         before: Option<&State>,
+        unnamed: &mut Vec<ChunkHash>,
     ) -> Result<()> {
         let number = self.field.number;
         let old = before.map(|before| before.list(number)).unwrap_or_default();
@@ -111,6 +123,9 @@ impl ListTable {
         for (key, _) in &old {
             if !state.elements.contains_key(&(number, *key)) {
                 transaction.prepare_cached(&self.delete)?.execute(params![rid, key])?;
+                if self.manifest.is_some() {
+                    chunks::unname(transaction, (self.kind, rid, key), unnamed)?;
+                }
             }
         }
         for (key, held) in new {
@@ -118,6 +133,7 @@ impl ListTable {
             if known == Some(held) {
                 continue;
             }
+            self.name_chunks(transaction, rid, &key, &held.value)?;
             let mut values = vec![
                 Sql::Integer(rid),
                 Sql::Blob(key.0.to_vec()),
@@ -134,5 +150,22 @@ impl ListTable {
             transaction.prepare_cached(&self.insert)?.execute(params_from_iter(values))?;
         }
         Ok(())
+    }
+
+    /// Notes which chunks an element names; one that cannot be read names none.
+    fn name_chunks(
+        &self,
+        transaction: &Transaction<'_>,
+        rid: i64,
+        key: &ElementKey,
+        value: &Value,
+    ) -> Result<()> {
+        let (Some(part), Value::List(parts)) = (self.manifest, value) else {
+            return Ok(());
+        };
+        match parts.get(part).and_then(Manifest::from_value) {
+            Some(manifest) => chunks::name(transaction, (self.kind, rid, key), &manifest),
+            None => Ok(()),
+        }
     }
 }

@@ -126,7 +126,7 @@ impl View {
         let table = of.name;
         Self {
             of,
-            lists: of.fields().filter(|f| f.is_list()).map(|f| ListTable::new(table, f)).collect(),
+            lists: of.fields().filter(|f| f.is_list()).map(|f| ListTable::new(of, f)).collect(),
             has_search: of.fields().any(|field| field.searched),
             insert: format!("INSERT INTO \"{table}\" ({}) VALUES ({marks})", all.join(", ")),
             update: format!("UPDATE \"{table}\" SET {} WHERE rid = ?", sets.join(", ")),
@@ -480,7 +480,7 @@ fn column_type(ty: &Type) -> &'static str {
     match ty {
         Type::Text(_) => "TEXT",
         Type::Int(..) | Type::Bool | Type::Time | Type::Choice(_) => "INTEGER",
-        Type::Ref | Type::Element(_) => "BLOB",
+        Type::Ref | Type::Manifest(_) | Type::Element(_) => "BLOB",
     }
 }
 

@@ -14,7 +14,7 @@ use super::rivals::rivals_of;
 use super::{FIXED_COLUMNS, FLAG_CONCURRENT, FLAG_CONFLICT, StateFields, Stored, View};
 use crate::codec::Value;
 use crate::error::Result;
-use crate::ids::LogId;
+use crate::ids::{ChunkHash, LogId};
 use crate::record::declare::Merge;
 use crate::record::state::State;
 use crate::store::logs::WHOLE;
@@ -27,11 +27,13 @@ pub struct RowWriter<'a> {
     insert: Option<CachedStatement<'a>>,
     update: Option<CachedStatement<'a>>,
     insert_search: Option<CachedStatement<'a>>,
+    unnamed: Vec<ChunkHash>,
 }
 
 impl<'a> RowWriter<'a> {
     pub(super) fn new(view: &'a View, transaction: &'a Transaction<'a>) -> Self {
-        Self { view, transaction, insert: None, update: None, insert_search: None }
+        let (insert, update, insert_search) = (None, None, None);
+        Self { view, transaction, insert, update, insert_search, unnamed: Vec::new() }
     }
 
     /// Writes a record's rows; `before` is what its rows said, for a record that has rows.
@@ -48,11 +50,17 @@ impl<'a> RowWriter<'a> {
         let rid = self.write_row(logs, record)?;
         record.rid = Some(rid);
         for list in &self.view.lists {
-            list.write(self.transaction, rid, &record.state, before)?;
+            list.write(self.transaction, rid, &record.state, before, &mut self.unnamed)?;
         }
         self.write_rivals(rid, &record.state, before)?;
         self.write_search(rid, &record.state, before)?;
         Ok(rid)
+    }
+
+    /// Returns the chunks that records named before and that these do not name any more.
+    #[must_use]
+    pub fn unnamed(self) -> Vec<ChunkHash> {
+        self.unnamed
     }
 
     /// Inserts or updates the row itself; returns its number.

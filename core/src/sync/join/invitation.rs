@@ -14,7 +14,7 @@ use crate::error::{Error, Kind, Result};
 use crate::ids::{BoxKey, DeviceKey, PersonId};
 use crate::record::declare::Role;
 use crate::replica::Replica;
-use crate::replica::write::GrantOf;
+use crate::replica::govern::GrantOf;
 use crate::sync::card::Card;
 use crate::sync::courier::is_member;
 use crate::team::control::Rights;

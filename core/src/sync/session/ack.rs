@@ -20,6 +20,9 @@ use crate::replica::mind::{ACK_SIGNED, Mind, opening};
 use crate::replica::outgoing::Vector;
 use crate::store::logs;
 
+/// How exactly it is kept when a device was met, in ms.
+const MET_MS: i64 = 10 * 60 * 1_000;
+
 /// The statement of one device, as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Acknowledged {
@@ -31,9 +34,17 @@ pub struct Acknowledged {
     pub counter: u64,
     /// What it holds.
     pub vector: Vector,
+    /// When it was last heard of it, in ms, within ten minutes.
+    pub met_ms: i64,
 }
 
-fn claim_hash(space: &SpaceId, log: Option<&LogId>, counter: u64, vector: &[u8; 32]) -> [u8; 32] {
+/// Returns what a device signs of its vector's hash.
+pub(in crate::sync) fn claim_hash(
+    space: &SpaceId,
+    log: Option<&LogId>,
+    counter: u64,
+    vector: &[u8; 32],
+) -> [u8; 32] {
     let mut args = Writer::new();
     args.array(4).bytes(&space.0);
     match log {
@@ -49,7 +60,7 @@ fn claim_hash(space: &SpaceId, log: Option<&LogId>, counter: u64, vector: &[u8; 
 ///
 /// # Errors
 /// `E-NOTREADY` without a team; of the store.
-pub(super) fn sign(replica: &mut Replica, vector_hash: &[u8; 32]) -> Result<Claim> {
+pub(in crate::sync) fn sign(replica: &mut Replica, vector_hash: &[u8; 32]) -> Result<Claim> {
     let mind = &replica.mind;
     let (space, secret) = (mind.space()?, mind.identity()?.secret.clone());
     let log = mind.own.as_ref().map(|own| mind.logs[own.index].row.id);
@@ -79,14 +90,15 @@ fn read_signed(bytes: &[u8]) -> Result<(u64, Option<[u8; 32]>)> {
 /// Checks that `device` is a member and signed this vector hash.
 ///
 /// # Errors
-/// `E-NOTMEMBER`; `E-SIG`; `E-FORMAT` when it names another device's log as its own.
-pub(super) fn check(
+/// `E-NOTMEMBER`; `E-PEER` for a removed one; `E-SIG`; `E-FORMAT` when it names another device's
+/// log as its own.
+pub(in crate::sync) fn check(
     mind: &Mind,
     device: &DeviceKey,
     claim: &Claim,
     vector_hash: &[u8; 32],
 ) -> Result<()> {
-    mind.members.member(device)?;
+    check_peer(mind, device)?;
     check_signature(mind, device, claim, vector_hash)
 }
 
@@ -109,44 +121,67 @@ pub(super) fn check_signature(
     crypto::verify(device, &hash, &claim.signature)
 }
 
+/// Checks that the other side is a member.
+///
+/// # Errors
+/// `E-PEER` for a removed one, `E-NOTMEMBER`.
+pub(super) fn check_peer(mind: &Mind, device: &DeviceKey) -> Result<()> {
+    let member = mind.members.member(device).map(drop);
+    member.map_err(|error| match error.kind {
+        // That is what a device is told of itself; of another it is said so.
+        Kind::Removed => Error::new(Kind::Peer, error.context),
+        _ => error,
+    })
+}
+
 /// Keeps a statement that was checked; returns false when a newer one is here already, as after a
 /// replay or on a restored copy: the session goes on, the older statement is not believed.
 ///
 /// # Errors
 /// Of the store.
-pub(super) fn keep(
+pub(in crate::sync) fn keep(
     replica: &mut Replica,
     device: &DeviceKey,
     claim: &Claim,
     vector: &Vector,
 ) -> Result<bool> {
-    let sql = "SELECT log, counter, vector FROM ack WHERE device = ?";
-    let kept: Option<(Vec<u8>, i64, Vec<u8>)> = replica
+    let sql = "SELECT log, counter, vector, met_ms FROM ack WHERE device = ?";
+    let kept: Option<(Vec<u8>, i64, Vec<u8>, i64)> = replica
         .connection
         .prepare_cached(sql)?
-        .query_row([device], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .query_row([device], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
         .optional()?;
+    let now_ms = replica.env.clock.now_ms();
     let log = claim.log.map(|log| log.0.to_vec()).unwrap_or_default();
     let mut to = Writer::new();
     vector.write(&mut to);
     let counter = i64::try_from(claim.counter)
         .map_err(|_| Error::new(Kind::Size, format!("the counter of device {device}")))?;
-    if let Some((kept_log, kept_counter, kept_vector)) = kept {
+    if let Some((kept_log, kept_counter, kept_vector, met_ms)) = kept {
         let same_log = kept_log == log || log.is_empty();
         if same_log && counter <= kept_counter {
-            return Ok(counter == kept_counter && kept_vector == to.as_slice());
+            let same = counter == kept_counter && kept_vector == to.as_slice();
+            // Meeting again with nothing new costs a write only now and then.
+            if same && !(0..MET_MS).contains(&(now_ms - met_ms)) {
+                replica.transact(|transaction, _, _| {
+                    let sql = "UPDATE ack SET met_ms = ? WHERE device = ?";
+                    Ok(transaction.prepare_cached(sql)?.execute(params![now_ms, device])?)
+                })?;
+            }
+            return Ok(same);
         }
     }
     replica.transact(|transaction, _, _| {
-        let sql = "INSERT OR REPLACE INTO ack (device, log, counter, vector, signature) \
-                   VALUES (?, ?, ?, ?, ?)";
+        let sql = "INSERT OR REPLACE INTO ack (device, log, counter, vector, signature, met_ms) \
+                   VALUES (?, ?, ?, ?, ?, ?)";
         let signature: &[u8; SIGNATURE_LEN] = &claim.signature;
         transaction.prepare_cached(sql)?.execute(params![
             device,
             log,
             counter,
             to.as_slice(),
-            signature
+            signature,
+            now_ms
         ])?;
         Ok(true)
     })
@@ -158,7 +193,7 @@ pub(super) fn keep(
 /// `E-DBPAGE`.
 pub fn all(connection: &Connection, mind: &Mind) -> Result<Vec<Acknowledged>> {
     let me = mind.identity()?.secret.device_key();
-    let sql = "SELECT device, log, counter, vector FROM ack ORDER BY device";
+    let sql = "SELECT device, log, counter, vector, met_ms FROM ack ORDER BY device";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([])?;
     let mut found = Vec::new();
@@ -179,6 +214,7 @@ pub fn all(connection: &Connection, mind: &Mind) -> Result<Vec<Acknowledged>> {
             log,
             counter: row.get::<_, i64>(2)?.cast_unsigned(),
             vector: Vector::read(&mut Reader::new(bytes))?,
+            met_ms: row.get(4)?,
         });
     }
     Ok(found)

@@ -28,6 +28,10 @@ pub struct Stats {
     pub received: u64,
     /// Entries to be received in all, once known.
     pub to_receive: u64,
+    /// Chunks of photos sent.
+    pub chunks_sent: u64,
+    /// Chunks of photos received.
+    pub chunks_received: u64,
     /// Bytes of all frames sent.
     pub sent_bytes: u64,
     /// Bytes of all frames received.
@@ -65,7 +69,7 @@ pub enum Event {
         /// The log.
         log: LogId,
     },
-    /// A pack could not be used; the others go on.
+    /// A pack or a chunk could not be used; the others go on.
     Refused {
         /// Why.
         error: Error,

@@ -12,16 +12,20 @@
 //! error  8 = [code]
 //! who    9 = nothing: whoever greeted is not known here
 //! intro 10 = [open control pack...]
+//! lack  11 = [hash of a chunk...], what is missing here, at most 256
+//! chunk 12 = a sealed chunk; without bytes: no more of what was asked for
 //! ```
 //!
-//! The first byte of a whole pack is `T`, the flags of a trimmed one are below 32. Invariant: a
+//! A hello whose device lacks chunks of photos has an eighth part, `true`; so one that lacks none is
+//! as short as ever. The first byte of a whole pack is `T`, the flags of a trimmed one are below 32. Invariant: a
 //! length is compared with its cap before anything is kept. Must not know: what a session does
 //! with a message.
 
+use crate::attachment::SEALED_CHUNK_LEN_MAX;
 use crate::codec::{Reader, Writer};
 use crate::crypto::SIGNATURE_LEN;
 use crate::error::{Error, Kind, Result};
-use crate::ids::{DeviceKey, LogId, SpaceId};
+use crate::ids::{ChunkHash, DeviceKey, LogId, SpaceId};
 use crate::log::pack::SEALED_BYTES_MAX;
 use crate::replica::outgoing::Vector;
 
@@ -36,6 +40,9 @@ pub const WANT_HELD_MAX: usize = 256;
 
 /// The most packs of an introduction, and the most bytes of them together.
 pub const INTRODUCTION_MAX: (usize, usize) = (64, 1_000_000);
+
+/// The most chunks that a `lack` asks for.
+pub const LACK_MAX: usize = 256;
 
 const LEN_BYTES: usize = 4;
 const VERSIONS_MAX: usize = 16;
@@ -63,6 +70,8 @@ pub struct Hello {
     pub claim: Claim,
     /// The hash of that vector.
     pub vector_hash: [u8; 32],
+    /// Whether it lacks chunks of photos.
+    pub lacks: bool,
 }
 
 /// How a side would like to be sent what it lacks.
@@ -97,6 +106,10 @@ pub enum Message<'a> {
     Who,
     /// The answer to that: control packs that make the asked one a member.
     Introduction(Vec<&'a [u8]>),
+    /// Chunks of photos that are missing here.
+    Lack(Vec<ChunkHash>),
+    /// One of those asked for, or no bytes: no more of them come.
+    Chunk(&'a [u8]),
 }
 
 impl<'a> Message<'a> {
@@ -106,9 +119,7 @@ impl<'a> Message<'a> {
         let mut to = Writer::after(vec![0; FRAME_HEAD_LEN]);
         let number = match self {
             Self::Hello(hello) => {
-                to.array(7).array(1).uint(VERSION).bytes(&hello.space.0).bytes(&hello.device.0);
-                write_claim(&mut to, &hello.claim);
-                to.bytes(&hello.vector_hash).bytes(&hello.claim.signature);
+                write_hello(&mut to, hello);
                 1
             }
             Self::Vector(vector) => {
@@ -153,6 +164,17 @@ impl<'a> Message<'a> {
                 }
                 10
             }
+            Self::Lack(hashes) => {
+                to.array(hashes.len());
+                for hash in hashes {
+                    to.bytes(&hash.0);
+                }
+                11
+            }
+            Self::Chunk(bytes) => {
+                to.raw(bytes);
+                12
+            }
         };
         let mut frame = to.into_bytes();
         let len = u32::try_from(frame.len() - LEN_BYTES).unwrap_or(u32::MAX);
@@ -179,6 +201,12 @@ impl<'a> Message<'a> {
         if *number == 4 {
             return Ok(Self::Pack(payload));
         }
+        if *number == 12 {
+            return match payload.len() {
+                0..=SEALED_CHUNK_LEN_MAX => Ok(Self::Chunk(payload)),
+                len => Err(Error::new(Kind::Size, format!("a chunk of {len} bytes"))),
+            };
+        }
         let mut from = Reader::new(payload);
         let message = match number {
             1 => Self::Hello(read_hello(&mut from)?),
@@ -203,6 +231,7 @@ impl<'a> Message<'a> {
             }
             9 => Self::Who,
             10 => Self::Introduction(read_packs(&mut from)?),
+            11 => Self::Lack(read_hashes(&mut from)?),
             other => return Err(Error::new(Kind::Newer, format!("message type {other}"))),
         };
         from.finish()?;
@@ -224,12 +253,32 @@ fn read_packs<'a>(from: &mut Reader<'a>) -> Result<Vec<&'a [u8]>> {
     Ok(packs)
 }
 
+fn read_hashes(from: &mut Reader<'_>) -> Result<Vec<ChunkHash>> {
+    let count = from.array(LACK_MAX)?;
+    let mut hashes = Vec::with_capacity(count);
+    for _ in 0..count {
+        hashes.push(ChunkHash(from.array_bytes()?));
+    }
+    from.end();
+    Ok(hashes)
+}
+
 fn write_claim(to: &mut Writer, claim: &Claim) {
     match &claim.log {
         None => to.null(),
         Some(log) => to.bytes(&log.0),
     };
     to.uint(claim.counter);
+}
+
+fn write_hello(to: &mut Writer, hello: &Hello) {
+    to.array(7 + usize::from(hello.lacks)).array(1).uint(VERSION);
+    to.bytes(&hello.space.0).bytes(&hello.device.0);
+    write_claim(to, &hello.claim);
+    to.bytes(&hello.vector_hash).bytes(&hello.claim.signature);
+    if hello.lacks {
+        to.bool(true);
+    }
 }
 
 fn read_log(from: &mut Reader<'_>) -> Result<Option<LogId>> {
@@ -257,7 +306,7 @@ fn read_hello(from: &mut Reader<'_>) -> Result<Hello> {
     if !spoken {
         return Err(Error::new(Kind::Newer, "a peer of other versions"));
     }
-    if fields != 7 {
+    if !matches!(fields, 7 | 8) {
         return Err(Error::new(Kind::Format, "a hello of a wrong length"));
     }
     let space = SpaceId(from.array_bytes()?);
@@ -265,9 +314,13 @@ fn read_hello(from: &mut Reader<'_>) -> Result<Hello> {
     let (log, counter) = (read_log(from)?, from.uint()?);
     let vector_hash = from.array_bytes()?;
     let signature = from.array_bytes()?;
+    let lacks = fields == 8;
+    if lacks && !from.bool()? {
+        return Err(Error::new(Kind::Format, "a hello longer than it need be"));
+    }
     from.end();
     let claim = Claim { log, counter, signature };
-    Ok(Hello { space, device, claim, vector_hash })
+    Ok(Hello { space, device, claim, vector_hash, lacks })
 }
 
 fn read_want(from: &mut Reader<'_>) -> Result<Want> {

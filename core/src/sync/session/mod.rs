@@ -8,10 +8,11 @@
 //! want             ->   <-       want             sending starts when the other side's came
 //! pack, credit...  ->   <-       pack, credit...  control logs first
 //! done             ->   <-       done
+//! lack, chunk...   ->   <-       lack, chunk...   only where chunks of photos are missing
 //! ack              ->   <-       ack              over the new vectors
 //! ```
 //!
-//! Who does not know the device of a hello asks `who`, and judges the hello again with the
+//! With equal hashes and missing chunks it goes on with `lack`. Who does not know the device of a hello asks `who`, and judges the hello again with the
 //! `introduction` that answers: so members meet whoever joined first.
 //!
 //! The responder says nothing else before a good hello. A session that is cut off anywhere leaves both
@@ -19,8 +20,9 @@
 //! a missing key) stops only its own log. Must not know: transports, encryption of the line; the
 //! signed hello is the authentication, and the line's key where there is one must be the member's.
 
-mod ack;
+pub(in crate::sync) mod ack;
 mod event;
+mod fetch;
 mod introduce;
 mod message;
 mod plan;
@@ -31,10 +33,11 @@ use std::collections::{HashSet, VecDeque};
 
 pub use self::ack::{Acknowledged, acked_floor, acked_vector, all, held_elsewhere};
 pub use self::event::{Event, Options, Stats};
+use self::fetch::Fetching;
 use self::introduce::Introduction;
 pub use self::message::{
-    Claim, FRAME_BYTES_MAX, FRAME_HEAD_LEN, Framer, Hello, INTRODUCTION_MAX, Message, VERSION,
-    WANT_HELD_MAX, Want,
+    Claim, FRAME_BYTES_MAX, FRAME_HEAD_LEN, Framer, Hello, INTRODUCTION_MAX, LACK_MAX, Message,
+    VERSION, WANT_HELD_MAX, Want,
 };
 use self::plan::Plan;
 pub use self::reset::{ResetCheck, reset_check};
@@ -42,6 +45,7 @@ use crate::error::{Error, Kind, Result};
 use crate::ids::{DeviceKey, EpochId, LogId};
 use crate::replica::Replica;
 use crate::replica::outgoing::{self, Vector};
+use crate::store::chunks;
 
 /// How long a session waits for the other side, in milliseconds.
 pub const IDLE_MS_MAX: i64 = 30_000;
@@ -102,11 +106,12 @@ pub struct Session {
     peer: Option<Peer>,
     introduction: Introduction,
     plan: Option<Plan>,
+    fetching: Fetching,
     forked: HashSet<LogId>,
     /// The last epoch by the control logs in the own vector, and that of the last sealed pack that
     /// came, which starts as the same.
     epochs: (Option<EpochId>, Option<EpochId>),
-    /// Bytes of packs that may be sent, that may come, and that came since the last grant.
+    /// Bytes of packs and chunks that may be sent, that may come, and that came since the last grant.
     credit: (u64, u64, u64),
     closing: Closing,
     stats: Stats,
@@ -127,6 +132,7 @@ impl Session {
             peer: None,
             introduction: Introduction::default(),
             plan: None,
+            fetching: Fetching::default(),
             forked: HashSet::new(),
             epochs: (None, None),
             credit: (CREDIT_BYTES, CREDIT_BYTES, 0),
@@ -215,13 +221,19 @@ impl Session {
         if self.plan.is_some() && !self.closing.done_sent {
             return self.send_pack(replica);
         }
-        if self.closing.done_sent && self.closing.done_received && !self.closing.ack_sent {
+        if !self.closing.done_sent || !self.closing.done_received {
+            return Ok(());
+        }
+        if !self.closing.ack_sent && !self.fetching.is_asking() && !self.ask_for_chunks(replica)? {
             replica.seal()?;
             let vector = outgoing::vector(&replica.connection, &replica.mind)?;
             let claim = ack::sign(replica, &vector.hash())?;
             self.send(&Message::Ack(claim, vector));
             self.closing.ack_sent = true;
             self.finish();
+        }
+        if self.out.is_empty() {
+            self.send_chunk(replica)?;
         }
         Ok(())
     }
@@ -232,14 +244,16 @@ impl Session {
         let vector = outgoing::vector(&replica.connection, &replica.mind)?;
         let vector_hash = vector.hash();
         let claim = ack::sign(replica, &vector_hash)?;
+        self.fetching.lacks = chunks::lacks_any(&replica.connection)?;
         let hello = Hello {
             space: replica.mind.space()?,
             device: replica.mind.identity()?.secret.device_key(),
             claim,
             vector_hash,
+            lacks: self.fetching.lacks,
         };
         self.send(&Message::Hello(hello));
-        let epoch = replica.mind.members.epochs.keys().next_back().copied();
+        let epoch = replica.mind.members.current();
         self.epochs = (epoch, epoch);
         self.mine = Some(vector);
         Ok(())

@@ -55,6 +55,16 @@ impl Session {
                 self.closing.done_received = true;
                 Ok(())
             }
+            Message::Lack(hashes)
+                if self.closing.done_received
+                    && self.closing.done_sent
+                    && !self.closing.ack_received
+                    && self.fetching.may_be_asked() =>
+            {
+                self.on_lack(hashes);
+                Ok(())
+            }
+            Message::Chunk(bytes) if self.fetching.is_asking() => self.on_chunk(replica, bytes),
             Message::Ack(claim, vector)
                 if self.closing.done_received && !self.closing.ack_received =>
             {
@@ -93,16 +103,24 @@ impl Session {
             return Ok(());
         };
         let equal = mine.hash() == hello.vector_hash;
-        if equal {
-            self.keep_ack(replica, &device, &hello.claim, &mine)?;
-            replica.hear_of_control(&mine)?;
-            self.end();
-        } else {
+        let mut vector = None;
+        if !equal {
             self.state = State::Exchanging;
             self.send(&Message::Vector(mine));
+        } else {
+            self.keep_ack(replica, &device, &hello.claim, &mine)?;
+            replica.hear_of_control(&mine)?;
+            if hello.lacks || self.fetching.lacks {
+                // All text is there on both sides; what is left are chunks.
+                self.state = State::Exchanging;
+                (self.closing.done_sent, self.closing.done_received) = (true, true);
+                vector = Some(mine);
+            } else {
+                self.end();
+            }
         }
-        self.peer =
-            Some(Peer { device, claim: hello.claim, vector_hash: hello.vector_hash, vector: None });
+        let (claim, vector_hash) = (hello.claim, hello.vector_hash);
+        self.peer = Some(Peer { device, claim, vector_hash, vector });
         Ok(())
     }
 
@@ -180,8 +198,7 @@ impl Session {
 
     fn on_pack(&mut self, replica: &mut Replica, bytes: &[u8]) -> Result<()> {
         let len = bytes.len() as u64;
-        let over = || Error::new(Kind::Size, "more packs than there was credit for");
-        self.credit.1 = self.credit.1.checked_sub(len).ok_or_else(over)?;
+        self.take_credit(len)?;
         let header = self.read_header(replica, bytes)?;
         self.epochs.1 = epoch_of(&header).or(self.epochs.1);
         self.stats.received += header.entries();
@@ -192,27 +209,47 @@ impl Session {
             replica.ingest(bytes)
         };
         match (outcome, header.ranges.first()) {
-            (Ok(ingested), _) => self.note_received(ingested),
+            (Ok(ingested), _) => self.note_received(replica, ingested)?,
             (Err(error), Some(extent)) if is_of_one_log(error.kind) => {
                 self.note_refused(extent.log, error);
             }
             (Err(error), _) => return Err(error),
         }
         self.events.push_back(Event::Progress(self.stats));
+        self.give_credit(len);
+        Ok(())
+    }
+
+    /// Counts bytes of a pack or chunk that came.
+    pub(super) fn take_credit(&mut self, len: u64) -> Result<()> {
+        let over = || Error::new(Kind::Size, "more than there was credit for");
+        self.credit.1 = self.credit.1.checked_sub(len).ok_or_else(over)?;
+        Ok(())
+    }
+
+    /// Lets as many bytes come again, once they are worth a message.
+    pub(super) fn give_credit(&mut self, len: u64) {
         self.credit.2 += len;
         if self.credit.2 >= CREDIT_BYTES / 4 {
             self.send(&Message::Credit(self.credit.2));
             self.credit.1 += self.credit.2;
             self.credit.2 = 0;
         }
-        Ok(())
     }
 
-    fn note_received(&mut self, ingested: Ingested) {
+    fn note_received(&mut self, replica: &Replica, ingested: Ingested) -> Result<()> {
         if let Some(log) = ingested.restored {
             self.events.push_back(Event::Restored { log });
         }
+        let has_team_changed = ingested.team_changed;
+        let broken = ingested.broken.iter().cloned();
+        self.events.extend(broken.map(|error| Event::Refused { error }));
         self.events.push_back(Event::Received { ingested });
+        // What came may say that the other side is no member any more.
+        match &self.peer {
+            Some(peer) if has_team_changed => ack::check_peer(&replica.mind, &peer.device),
+            _ => Ok(()),
+        }
     }
 
     fn read_header(&self, replica: &Replica, bytes: &[u8]) -> Result<Header> {
@@ -273,28 +310,7 @@ fn known_of(
 
 /// Returns the error that a code from the other side stands for.
 fn refusal(code: &str) -> Error {
-    const KINDS: &[Kind] = &[
-        Kind::Newer,
-        Kind::Truncated,
-        Kind::Trailing,
-        Kind::Size,
-        Kind::Space,
-        Kind::Signature,
-        Kind::DeviceKey,
-        Kind::NotMember,
-        Kind::WaitMembers,
-        Kind::WaitKey,
-        Kind::Role,
-        Kind::Body,
-        Kind::Format,
-        Kind::Full,
-        Kind::Busy,
-        Kind::NotReady,
-        Kind::Invalid,
-        Kind::Peer,
-    ];
-    let kind = KINDS.iter().find(|kind| kind.code() == code);
     // Whatever went wrong over there, this side may try again.
-    let kind = kind.copied().unwrap_or(Kind::Io);
+    let kind = Kind::from_code(code).unwrap_or(Kind::Io);
     Error::new(kind, "the other side ended the session")
 }

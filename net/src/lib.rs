@@ -1,0 +1,32 @@
+//! How phones meet: through a hub, and on the local network.
+//!
+//! | you want to | start in |
+//! |---|---|
+//! | meet a hub | [`hub::HubClient`], [`hub::sync`] |
+//! | meet a phone on the same network | [`lan::serve`], [`lan::dial`] |
+//! | meet over another stream of bytes | [`stream::meet`] |
+//!
+//! Every step of work on a store is one blocking call on a thread of its own, so that a tap never
+//! waits for the network. A future that is dropped stops between two steps: what was taken in
+//! stays, what was not sent stays queued. Must not know: record types, keys.
+
+pub mod hub;
+pub mod lan;
+pub mod stream;
+
+use std::sync::Arc;
+
+use tuquan_core::door::Tuquan;
+use tuquan_core::error::{Error, Kind, Result};
+use tuquan_core::replica::Replica;
+
+/// Runs one step of work on a store, on a thread where it may block.
+pub(crate) async fn step<T, F>(store: &Arc<Tuquan>, act: F) -> Result<T>
+where
+    T: Send + 'static,
+    F: FnOnce(&mut Replica) -> Result<T> + Send + 'static,
+{
+    let store = Arc::clone(store);
+    let done = tokio::task::spawn_blocking(move || store.bulk(act)).await;
+    done.unwrap_or_else(|_| Err(Error::new(Kind::Io, "a step of work broke off")))
+}
