@@ -13,9 +13,11 @@ use tuquan_core::error::Kind;
 use tuquan_core::ids::{LogId, RecordId};
 use tuquan_core::record::declare::Role;
 use tuquan_core::store::open::Location;
+use tuquan_core::sync::relay::RelayEvent;
 use tuquan_core::sync::session::Event;
 use tuquan_tests::meeting::meet;
 use tuquan_tests::phone::{Folder, HandClock, NOON_MS, incident, location, note, open, request};
+use tuquan_tests::relay::{ModelHub, meet as meet_hub};
 use tuquan_tests::team::{give, join, vector};
 
 /// What is put back beside the store.
@@ -167,6 +169,17 @@ impl Team {
                     panic!("seed {}: {a} meets {b}: {error}", self.seed)
                 }
                 _ => {}
+            }
+        }
+    }
+
+    fn visit(&self, hub: &mut ModelHub, at: usize) {
+        let seed = self.seed;
+        let (_, events) = meet_hub(self.phones[at].store(), hub, NOON_MS)
+            .unwrap_or_else(|error| panic!("seed {seed}: {at} meets the hub: {error}"));
+        for event in events {
+            if let RelayEvent::Refused(error) = event {
+                panic!("seed {seed}: {at} meets the hub: {error}");
             }
         }
     }
@@ -434,4 +447,39 @@ fn a_full_clone_that_wrote_first_goes_on_in_another_log() {
     let applied = team.phones[1].store().apply(request(9_999), &incident("Sau đó")).expect("saved");
     meet(team.phones[1].store(), team.phones[0].store()).expect("met");
     assert!(team.phones[0].store().get(&applied.record).expect("read").is_some());
+}
+
+#[test]
+fn a_phone_put_back_that_meets_only_a_hub_gets_its_own_entries_back() {
+    let guards = [Guard::Kept, Guard::Lost, Guard::Cloned];
+    for (seed, (guard, victim)) in (21..).zip(guards.iter().flat_map(|g| [(*g, 0), (*g, 1)])) {
+        let mut team = Team::new(seed);
+        let space = team.phones[0].store().device().expect("device").space.expect("space");
+        let mut hub = ModelHub::new(space, seed);
+        team.write(victim);
+        team.visit(&mut hub, victim);
+        let files = team.phones[victim].snapshot(seed);
+        let former = team.phones[victim].log();
+        for _ in 0..3 {
+            team.write(victim);
+            team.visit(&mut hub, victim);
+        }
+        team.phones[victim].restore(&files, guard, seed ^ 0x5eed);
+        if guard != Guard::Cloned {
+            team.write(victim);
+        }
+        team.visit(&mut hub, victim);
+        let vector = vector(team.phones[victim].store()).expect("vector");
+        for said in &team.said {
+            let next = vector.get(&said.log).map_or(0, |entry| entry.next);
+            assert!(next > said.seq, "{guard:?}, phone {victim}: lacks an own entry: {said:?}");
+        }
+        assert_ne!(team.phones[victim].log(), former, "{guard:?}, phone {victim}");
+        assert!(team.phones[victim].store().take_restored().expect("asked").is_some());
+        team.write(victim);
+        for at in [0, 1, 2, 0, 1, 2, 0, 1, 2] {
+            team.visit(&mut hub, at);
+        }
+        team.check();
+    }
 }

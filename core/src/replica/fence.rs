@@ -275,7 +275,10 @@ impl Replica {
     pub(super) fn check_own(&mut self, range: &Range) -> Result<bool> {
         let id = range.log_id(&self.mind.space()?);
         let me = self.mind.identity()?.secret.device_key();
-        if range.sort == Sort::Control && range.device == me && self.mind.log(&id).is_none() {
+        let is_own_control = range.sort == Sort::Control && range.device == me;
+        // Of one that was lost by damage it is known how long it was.
+        let is_salvaged = self.mind.control_next > 0 && self.own_controls().next().is_none();
+        if is_own_control && !is_salvaged && self.mind.log(&id).is_none() {
             // It was opened after this copy was made; how long it is will be heard.
             self.leave_own_logs(Some(CONTROL_UNKNOWN))?;
             return Ok(true);

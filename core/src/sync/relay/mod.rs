@@ -340,6 +340,8 @@ impl RelaySync {
         if !ids.is_empty() {
             return Ok(Some(Request::Get { ids }));
         }
+        // What came may have shown that this is a restored copy, which opened another log.
+        replica.seal()?;
         self.offer = Some(Offer::new(replica, mirror)?);
         self.step = Step::Offering;
         Ok(None)
