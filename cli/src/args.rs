@@ -29,6 +29,7 @@ pub(crate) fn command(words: &Words) -> Command {
             .value_parser(PossibleValuesParser::new(["vi", "en"]))
             .hide_possible_values(true),
         make.option("key-file"),
+        make.option("fence"),
         make.option("passphrase-file"),
     ] {
         root = root.arg(global.global(true));
@@ -231,6 +232,7 @@ impl Maker<'_> {
         vec![
             self.command("doctor").arg(self.flag("salvage")),
             self.command("stats"),
+            self.command("reset-check"),
             self.command("demo").args([
                 self.option("data").env("TUQUAN_DATA").hide_env(true),
                 number("events").hide(true),

@@ -2,6 +2,8 @@
 //!
 //! Must not know: what commands do with it.
 
+use std::io::Write as _;
+
 use clap::ArgMatches;
 use tuquan_core::{
     door::{Tuquan, query::Record},
@@ -37,9 +39,14 @@ impl Context<'_> {
         home.ok_or_else(|| Failure::usage(self.words.get("usage.no_home")))
     }
 
-    /// Opens the device's store.
+    /// Opens the device's store; says so, once, where it is a restored copy.
     pub(crate) fn open(&self) -> Outcome<Tuquan> {
-        self.home()?.open()
+        let store = self.home()?.open()?;
+        if let Some(notice) = store.take_restored()? {
+            let meaning = self.words.token("error", notice.code());
+            let _ = writeln!(std::io::stderr().lock(), "{}: {meaning}", notice.code());
+        }
+        Ok(store)
     }
 
     /// Returns an argument.

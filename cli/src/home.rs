@@ -25,6 +25,7 @@ use crate::{
 
 const STORE: &str = "store";
 const KEY: &str = "key";
+const FENCE: &str = "fence";
 const SALT: &str = "salt";
 const SALT_LEN: usize = 16;
 /// Argon2id: 64 MiB, three passes, one lane (RFC 9106, second choice, with one lane).
@@ -38,6 +39,8 @@ pub(crate) struct Home {
     pub(crate) dir: PathBuf,
     /// The file that holds the key instead of `DIR/key`.
     pub(crate) key_file: Option<PathBuf>,
+    /// The file that says what has left the device, instead of `DIR/fence`.
+    pub(crate) fence: Option<PathBuf>,
     /// The passphrase that the key comes from instead.
     pub(crate) passphrase: Option<String>,
 }
@@ -54,7 +57,7 @@ impl Home {
 
     /// Makes a new store of what can be read of a damaged one, which stays beside it.
     pub(crate) fn salvage(&self, progress: &mut dyn FnMut(u64, u64)) -> Outcome<Salvaged> {
-        let location = Location::new(self.dir.join(STORE), self.key()?);
+        let location = self.location(self.key()?);
         Ok(Tuquan::salvage(&Config::new(location), system::env(), progress)?)
     }
 
@@ -74,8 +77,12 @@ impl Home {
     }
 
     fn open_with(&self, key: [u8; 32]) -> Outcome<Tuquan> {
-        let location = Location::new(self.dir.join(STORE), key);
-        Ok(Tuquan::open(Config::new(location), system::env())?)
+        Ok(Tuquan::open(Config::new(self.location(key)), system::env())?)
+    }
+
+    fn location(&self, key: [u8; 32]) -> Location {
+        let fence = self.fence.clone().unwrap_or_else(|| self.dir.join(FENCE));
+        Location { fence: Some(fence), ..Location::new(self.dir.join(STORE), key) }
     }
 
     fn key_path(&self) -> PathBuf {

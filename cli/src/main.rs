@@ -69,6 +69,7 @@ fn run(words: &Words, json: bool, matches: &ArgMatches) -> Outcome<Answer> {
     let home = path("home").map(|dir| Home {
         dir,
         key_file: path("key-file"),
+        fence: path("fence"),
         passphrase: passphrase.filter(|text| !text.is_empty()),
     });
     let context = Context { words, home, args, json };

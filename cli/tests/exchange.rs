@@ -119,3 +119,42 @@ fn the_demo_reads_a_log_by_its_header_and_tells_what_it_could_not_read() {
     let unknown = folder.write("unknown.csv", "a,b\n1,2\n");
     assert_eq!(run(&["demo", "--data", &unknown]).status.code(), Some(4));
 }
+
+#[test]
+fn a_store_that_was_put_back_says_so_once_and_reset_check_tells_what_is_only_here() {
+    let folder = Folder::new("fence");
+    let a = Device::founded(&folder, "a");
+    let stderr = |args: &[&str]| String::from_utf8(a.run(args).stderr).unwrap();
+    a.ok(&["log", "-c", "hazard", "-b", "A1", "Đèn hỏng"]);
+    let checked = a.run(&["reset-check", "--json"]);
+    assert_eq!(checked.status.code(), Some(1));
+    let checked = object(&String::from_utf8(checked.stdout).unwrap());
+    assert_eq!((&checked["safe"], &checked["heard"]), (&false.into(), &0.into()));
+    assert_eq!(checked["by"][0]["entries"], checked["entries"]);
+
+    let (store, bundle) = (std::path::PathBuf::from(folder.path("a/store")), folder.path("a.tqb"));
+    let names = |dir: &std::path::Path| -> Vec<std::path::PathBuf> {
+        std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect()
+    };
+    let copies: Vec<_> = names(&store)
+        .into_iter()
+        .map(|path| {
+            let bytes = std::fs::read(&path).unwrap();
+            (path, bytes)
+        })
+        .collect();
+    a.ok(&["log", "-c", "noise", "-b", "A1", "Hát to"]);
+    a.ok(&["export", "-o", &bundle]);
+    assert!(!stderr(&["list"]).contains("I-RESTORED"));
+    for path in names(&store) {
+        std::fs::remove_file(path).unwrap();
+    }
+    for (path, bytes) in copies {
+        std::fs::write(path, bytes).unwrap();
+    }
+    assert!(stderr(&["list"]).contains("I-RESTORED"));
+    assert!(!stderr(&["list"]).contains("I-RESTORED"));
+    a.ok(&["log", "-c", "noise", "-b", "A1", "Tiếp"]);
+    a.ok(&["import", &bundle]);
+    assert_eq!(a.json(&["list"])["rows"].as_array().unwrap().len(), 3);
+}

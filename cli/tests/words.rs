@@ -70,8 +70,10 @@ fn every_record_type_field_and_token_has_its_words() {
 #[test]
 fn every_error_code_has_its_words() {
     let words = words();
-    let codes: Vec<&str> =
-        ERRORS.split('"').filter(|text| text.starts_with("E-") && !text.contains(' ')).collect();
+    let codes: Vec<&str> = ERRORS
+        .split('"')
+        .filter(|text| (text.starts_with("E-") || text.starts_with("I-")) && !text.contains(' '))
+        .collect();
     assert!(codes.len() > 25, "{codes:?}");
     for code in codes.into_iter().chain(["E-USAGE", "E-FILE"]) {
         assert!(words.contains(&format!("error.{code}")), "{code}");

@@ -117,6 +117,9 @@ kinds! {
     NotReady = "E-NOTREADY",
     /// A frame is of another set, or frames are missing. Fault: nobody's. Keep scanning.
     Qr = "E-QR",
+    /// This store is a restored copy: what came after is fetched from colleagues, and the device goes
+    /// on in another log. Nobody's fault; nothing to do but to meet a colleague.
+    Restored = "I-RESTORED",
 }
 
 impl Kind {

@@ -19,6 +19,7 @@ use tuquan_core::record::plain::Plain;
 use tuquan_core::replica::Replica;
 use tuquan_core::replica::govern::GrantOf;
 use tuquan_core::replica::outgoing::Vector;
+use tuquan_core::store::open::Location;
 use tuquan_core::sync::bundle::BundleWriter;
 use tuquan_core::sync::card::Card;
 use tuquan_core::sync::frames::{Gathering, cut};
@@ -232,6 +233,66 @@ fn rows_10_and_12_gaps_wait_and_duplicates_change_nothing() {
         assert_eq!(take(lot).entries, 0);
     }
     assert_eq!(state(&desk.other), before);
+}
+
+#[test]
+fn row_11_a_second_history_of_a_log_is_refused_whole_and_the_others_go_on() {
+    let mut desk = Desk::new();
+    let common = desk.rogue.pack().expect("packed");
+    desk.other.bulk(|replica| replica.ingest(&common)).expect("taken");
+    let (seq, link) = (desk.rogue.seq, desk.rogue.link);
+    desk.rogue.write(&created(vec![Op::Set(16, Value::Int(4))]));
+    let one = desk.rogue.pack().expect("packed");
+    (desk.rogue.seq, desk.rogue.link) = (seq, link);
+    desk.rogue.write(&created(vec![Op::Set(16, Value::Int(5))]));
+    let two = desk.rogue.pack().expect("packed");
+    desk.rogue.write(&created(vec![Op::Set(16, Value::Int(6))]));
+    let later = desk.rogue.pack().expect("packed");
+    desk.other.bulk(|replica| replica.ingest(&one)).expect("taken");
+    assert_eq!(desk.refused_pack(&two), "E-FORK");
+    assert_eq!(desk.refused_pack(&later), "E-FORK");
+    // What others write, and what this phone writes, goes on.
+    let before = desk.other.device().expect("device").log;
+    give(&desk.founder, &desk.other).expect("given");
+    desk.other.apply(request(70), &incident("Vẫn ghi")).expect("written");
+    assert!(before.is_none() || desk.other.device().expect("device").log == before);
+    give(&desk.other, &desk.founder).expect("given");
+    assert!(desk.other.take_restored().expect("asked").is_none());
+}
+
+#[test]
+fn row_40_a_restored_copy_says_so_once_and_goes_on_in_another_log() {
+    let (desk, folder) = (Desk::new(), Folder::new("restored"));
+    let fence = folder.path().join("fence");
+    let at =
+        || Location { fence: Some(fence.clone()), ..location(&folder.path().join("store"), None) };
+    let file = folder.path().join("store").join("store.db");
+    let phone = open(at(), 21, &desk.clock).expect("opened");
+    join(&desk.founder, &phone, Role::R2).expect("joined");
+    phone.apply(request(1), &incident("Trước")).expect("written");
+    give(&phone, &desk.founder).expect("given");
+    phone.pause().expect("paused");
+    drop(phone);
+    let copy = std::fs::read(&file).expect("read");
+    let phone = open(at(), 22, &desk.clock).expect("opened");
+    assert!(phone.take_restored().expect("asked").is_none());
+    let after = phone.apply(request(2), &incident("Sau")).expect("written").record;
+    give(&phone, &desk.founder).expect("given");
+    let former = phone.device().expect("device").log;
+    phone.pause().expect("paused");
+    drop(phone);
+    std::fs::write(&file, copy).expect("written");
+    let phone = open(at(), 23, &desk.clock).expect("opened");
+    let notice = phone.take_restored().expect("asked").expect("told");
+    assert_eq!(notice.code(), "I-RESTORED");
+    assert!(phone.take_restored().expect("asked").is_none());
+    assert_ne!(phone.device().expect("device").log, former);
+    assert!(phone.get(&after).expect("read").is_none());
+    give(&desk.founder, &phone).expect("given");
+    assert!(phone.get(&after).expect("read").is_some());
+    phone.apply(request(3), &incident("Tiếp")).expect("written");
+    give(&phone, &desk.founder).expect("given");
+    assert_eq!(state(&phone).0, state(&desk.founder).0);
 }
 
 #[test]

@@ -298,7 +298,7 @@ fn live_with_a_liar(seed: u64) {
 #[test]
 fn whatever_a_hub_does_by_a_seed_nothing_is_lost_once_it_is_honest() {
     for seed in 0..lying_hubs() {
-        println!("lying hub of seed {seed}");
+        eprintln!("lying hub of seed {seed}");
         live_with_a_liar(seed);
     }
 }

@@ -45,6 +45,7 @@ fn run_all(seeds: &[u64]) -> Report {
             sum.written += report.written;
             sum.crashes += report.crashes;
             sum.carried += report.carried;
+            sum.restored += report.restored;
             sum.conflicts += report.conflicts;
             sum.damaged += report.damaged;
             sum.removed.0 += report.removed.0;
@@ -79,6 +80,7 @@ fn teams_from_seeds_lose_nothing_and_end_equal() {
             sum.conflicts > busy / 10
                 && sum.crashes > busy
                 && sum.damaged > busy / 10
+                && sum.restored > busy / 4
                 && sum.removed.0 > busy / 2
                 && sum.removed.1 > busy / 10,
             "idle seeds: {sum:?}"

@@ -106,3 +106,29 @@ pub(crate) fn stats(context: &Context<'_>) -> Outcome<Answer> {
     value["view_hash"] = json!(hash);
     Ok(Answer::new(lines.join("\n"), value))
 }
+
+/// Tells whether this device may be reset: exit code 1 while it holds what nobody else is known to.
+pub(crate) fn reset_check(context: &Context<'_>) -> Outcome<Answer> {
+    let check = context.open()?.safe_to_reset()?;
+    let words = context.words;
+    let mut lines = Vec::new();
+    if check.safe {
+        lines.push(words.get("reset.safe").to_owned());
+    } else {
+        lines.push(words.say("reset.unsafe", &[("n", &words.count(check.entries))]));
+        for (device, count) in &check.by {
+            let values: [(&str, &dyn std::fmt::Display); 2] =
+                [("device", device), ("n", &words.count(*count))];
+            lines.push(words.say("reset.by", &values));
+        }
+    }
+    lines.push(words.say("reset.heard", &[("n", &words.count(check.heard))]));
+    let by = check.by.iter().map(|(device, n)| json!({ "device": device, "entries": n }));
+    let value = json!({
+        "safe": check.safe,
+        "entries": check.entries,
+        "by": by.collect::<Vec<_>>(),
+        "heard": check.heard,
+    });
+    Ok(Answer::new(lines.join("\n"), value).checked(check.safe))
+}

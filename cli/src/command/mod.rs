@@ -58,6 +58,7 @@ pub(crate) fn run(name: &str, context: &Context<'_>) -> Outcome<Answer> {
         "demo" => crate::demo::demo(context),
         "doctor" => health::doctor(context),
         "stats" => health::stats(context),
+        "reset-check" => health::reset_check(context),
         _ => Err(Failure::usage(name)),
     }
 }

@@ -30,7 +30,7 @@ use crate::store::damaged::Damaged;
 use crate::store::exchange::{self, Exchange};
 use crate::store::open::{Location, Lock, check_key, lock};
 use crate::store::views::{self, View};
-use crate::sync::session::held_elsewhere;
+use crate::sync::session::{ResetCheck, held_elsewhere, reset_check};
 use crate::sync::truth::{Truth, Whereabouts, truth};
 use crate::team::members::Members;
 
@@ -446,6 +446,28 @@ impl Tuquan {
             });
         }
         Ok(common.unwrap_or_default())
+    }
+
+    /// Tells whether it is safe to reset this phone: whether another device of the team has signed
+    /// that it holds each entry that is here. Nothing else counts, above all no relay.
+    ///
+    /// # Errors
+    /// `E-NOTREADY` before there is a device identity; of the store.
+    pub fn safe_to_reset(&self) -> Result<ResetCheck> {
+        let replica = self.writer.tap();
+        reset_check(&replica.connection, &replica.mind)
+    }
+
+    /// Tells, once, that this store was found to be a restored copy (`I-RESTORED`): it is older than
+    /// what left the phone, or another copy of it is in use. What came after is fetched from
+    /// colleagues, and this device goes on in a new data log.
+    ///
+    /// # Errors
+    /// Of the store.
+    pub fn take_restored(&self) -> Result<Option<Error>> {
+        let restored = self.bulk(Replica::take_restored)?;
+        let what = "what came after is fetched from colleagues";
+        Ok(restored.then(|| Error::new(Kind::Restored, what)))
     }
 
     /// Says what is on this phone only, on another one, at a hub, and what is missing; all of it

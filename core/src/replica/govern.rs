@@ -10,7 +10,7 @@ use rusqlite::Transaction;
 
 use super::Replica;
 use super::ingest::link_at;
-use super::mind::Mind;
+use super::mind::{CONTROL_FORKED, Mind};
 use super::write::{act, open_log};
 use crate::clock::Env;
 use crate::error::{Error, Kind, Result};
@@ -54,9 +54,9 @@ impl Replica {
     ///
     /// # Errors
     /// `E-ROLE` when this device may not, or for rights that nobody grants yet; `E-KEY` for bad
-    /// keys; `E-GAP` while the own control log lacks entries after damage; `E-INVALID` when it is a
-    /// member already; `E-INVITE` when another device answered the
-    /// invitation; of the store.
+    /// keys; `E-GAP` while the own control log lacks entries after damage or a restore, `E-FORK` when
+    /// it has two histories; `E-INVALID` when it is a member already; `E-INVITE` when another device
+    /// answered the invitation; of the store.
     pub fn grant(&mut self, of: &GrantOf) -> Result<()> {
         let GrantOf { device, box_key, person, rights, role, invitation } = *of;
         crate::crypto::check_device_key(&device)?;
@@ -256,8 +256,11 @@ fn govern(
 fn own_control_log(transaction: &Transaction<'_>, mind: &mut Mind, env: &mut Env) -> Result<usize> {
     match control_log(mind, &mind.identity()?.secret.device_key()) {
         Some(index) if mind.grows_here(&mind.logs[index].row.id) => Ok(index),
+        Some(_) if mind.control_next == CONTROL_FORKED => {
+            Err(Error::new(Kind::Fork, "the own control log has two histories"))
+        }
         Some(_) => {
-            let what = "the own control log lacks entries since its storage was damaged";
+            let what = "the own control log may lack entries: its storage was damaged or restored";
             Err(Error::new(Kind::Gap, what))
         }
         None => open_log(transaction, mind, env, Sort::Control),
@@ -268,7 +271,9 @@ fn own_control_log(transaction: &Transaction<'_>, mind: &mut Mind, env: &mut Env
 fn lacks_keys(mind: &Mind) -> Result<bool> {
     let me = mind.identity()?.secret.device_key();
     let is_writer = mind.members.check_writer(&me).is_ok_and(|member| member.reads(TEAM));
-    if !is_writer {
+    // A control log that rests makes no keys; that must not keep the rest from leaving.
+    let rests = control_log(mind, &me).is_some_and(|own| !mind.grows_here(&mind.logs[own].row.id));
+    if !is_writer || rests {
         return Ok(false);
     }
     Ok(match mind.members.eligible().first() {

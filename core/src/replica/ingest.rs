@@ -43,6 +43,8 @@ pub struct Ingested {
     pub held: Option<Kind>,
     /// Whether members or keys changed.
     pub team_changed: bool,
+    /// The own log that another copy of this store wrote to: this one goes on in another.
+    pub restored: Option<LogId>,
 }
 
 impl Ingested {
@@ -55,6 +57,7 @@ impl Ingested {
         self.changed.extend(other.changed);
         self.held = self.held.or(other.held);
         self.team_changed |= other.team_changed;
+        self.restored = self.restored.or(other.restored);
     }
 }
 
@@ -168,21 +171,26 @@ impl Replica {
     /// Takes in a pack that was opened already, in steps.
     ///
     /// # Errors
-    /// `E-NOTMEMBER`, `E-WAIT-MEMBERS` before anything is stored; `E-FORK`, also where a log of
-    /// this very device goes on elsewhere: a restored copy; of the store.
+    /// `E-NOTMEMBER`, `E-WAIT-MEMBERS` before anything is stored; `E-FORK`; of the store.
     pub fn ingest_opened(&mut self, opened: &Opened) -> Result<Ingested> {
         for (range, verified) in &opened.ranges {
-            self.check_own(range)?;
             judge(&self.mind, range, verified)?;
         }
         let mut outcome = Ingested { changed: self.settle_views()?, ..Ingested::default() };
         for (range, verified) in &opened.ranges {
+            let id = range.log_id(&self.mind.space()?);
+            if self.check_own(range)? {
+                outcome.restored = Some(id);
+            }
             for start in (0..range.entries.len()).step_by(STEP_ENTRIES_MAX) {
                 let end = (start + STEP_ENTRIES_MAX).min(range.entries.len());
                 let step = self.transact(|transaction, mind, _| {
                     take_in(transaction, mind, range, verified, start..end)
-                })?;
-                outcome.add(step);
+                });
+                if step.as_ref().is_err_and(|error| error.kind == Kind::Fork) {
+                    self.leave_forked(&id)?;
+                }
+                outcome.add(step?);
             }
         }
         outcome.changed.extend(self.settle_views()?);
@@ -190,18 +198,6 @@ impl Replica {
             outcome.add(self.retry_held()?);
         }
         Ok(outcome)
-    }
-
-    /// Refuses to let a log grow from outside that grows here and nowhere else.
-    fn check_own(&self, range: &Range) -> Result<()> {
-        let mind = &self.mind;
-        let id = range.log_id(&mind.space()?);
-        let next = mind.log(&id).map_or(0, |log| log.row.next);
-        if !mind.grows_here(&id) || range.last() < next {
-            return Ok(());
-        }
-        let what = "this device's own log goes on elsewhere: a restored copy";
-        Err(Error::new(Kind::Fork, what))
     }
 
     /// Keeps a pack that cannot be used yet, whole.

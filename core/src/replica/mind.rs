@@ -19,6 +19,7 @@ use crate::log::entry::{Body, Entry, kind};
 use crate::log::item::Place;
 use crate::record::declare::Declaration;
 use crate::record::document::{Build, Document};
+use crate::store::fence::Fence;
 use crate::store::logs::{self, LogRow};
 use crate::store::views::View;
 use crate::team::control::{Act, LogOpen};
@@ -36,6 +37,15 @@ const OWN_LOG: &str = "own_log";
 /// The setting that says how many entries the own control log is known to have had; written when
 /// some of them were lost.
 const CONTROL_NEXT: &str = "own_control_next";
+
+/// The setting that names the life of this store, as the fence does.
+pub(super) const INSTALL: &str = "install";
+/// The setting that is there until somebody was told that this is a restored copy.
+pub(super) const RESTORED: &str = "restored";
+/// Of an own control log of which nobody here knows how long it was.
+pub(super) const CONTROL_UNKNOWN: u64 = 1 << 40;
+/// Of an own control log with two histories: it never grows again.
+pub(super) const CONTROL_FORKED: u64 = CONTROL_UNKNOWN + 1;
 
 /// Who this device is. Lives inside the encrypted store only.
 #[derive(Debug, Clone)]
@@ -144,6 +154,10 @@ pub struct Mind {
     pub own: Option<Own>,
     /// How many entries the own control log must have before it grows here again.
     pub control_next: u64,
+    /// Whether this was found to be a restored copy, and nobody was told yet.
+    pub restored: bool,
+    /// What has left of the own logs, as the fence's file says; none without such a file.
+    pub fence: Option<Fence>,
     /// Who is in the space.
     pub members: Arc<Members>,
     /// The epoch secrets that this device holds.
@@ -183,6 +197,8 @@ impl Mind {
             by_id: HashMap::new(),
             own: None,
             control_next: 0,
+            restored: logs::meta(connection, RESTORED)?.is_some(),
+            fence: None,
             members: Arc::default(),
             epochs: BTreeMap::new(),
             waiting: BTreeMap::new(),
@@ -233,6 +249,29 @@ impl Mind {
         logs::set_meta(transaction, OWN_LOG, &self.logs[index].row.id.0)?;
         self.own = Some(Own { index, hlc: Hlc::default(), run: None, unsealed: (0, 0), tail: 0 });
         Ok(())
+    }
+
+    /// Names no data log as the own one: the next write opens another.
+    ///
+    /// # Errors
+    /// `E-FULL`, `E-IO` and the like.
+    pub(super) fn leave_own(&mut self, transaction: &rusqlite::Transaction<'_>) -> Result<()> {
+        transaction.execute("DELETE FROM meta WHERE key = ?", [OWN_LOG])?;
+        self.own = None;
+        self.requests.clear();
+        Ok(())
+    }
+
+    /// Returns before which entry a log may leave this phone now: of a log that grows here, what is
+    /// behind the fence.
+    #[must_use]
+    pub fn may_leave(&self, log: &KnownLog) -> u64 {
+        match &self.fence {
+            Some(fence) if self.grows_here(&log.row.id) => {
+                fence.mark(&log.row.id).map_or(0, |mark| mark.next.min(log.row.next))
+            }
+            _ => log.row.next,
+        }
     }
 
     /// Keeps how many entries the own control log must have before it grows here again.

@@ -1,9 +1,10 @@
 //! One replica: the logs, the members and the views of one phone, and the ways they grow: a local
-//! write, a pack from outside, a rebuild, and what was salvaged of a damaged store.
+//! write, a pack from outside, a rebuild, and what was salvaged of a damaged store or restored.
 //!
 //! Invariant: memory follows the disk. What a transaction did not commit is not in [`Mind`]; after
 //! a failure it is read back. Must not know: sessions, commands, JSON.
 
+pub mod fence;
 pub mod gather;
 pub mod govern;
 pub mod ingest;
@@ -72,6 +73,7 @@ impl Replica {
         let mind = Mind::load(&connection, schema)?;
         let mut replica = Self { connection, mind, env, location, doubts: Doubts::None };
         replica.prepare_views()?;
+        replica.check_fence()?;
         if replica.mind.identity.is_some() {
             replica.retry_held()?;
         }
@@ -125,7 +127,9 @@ impl Replica {
             self.connection = crate::store::open::writer(&self.location)?;
         }
         if self.doubts != Doubts::None {
-            self.mind = Mind::load(&self.connection, self.mind.schema)?;
+            let mut mind = Mind::load(&self.connection, self.mind.schema)?;
+            mind.fence = self.mind.fence.take();
+            self.mind = mind;
             self.doubts = Doubts::None;
         }
         Ok(())

@@ -173,10 +173,10 @@ pub fn lacking(connection: &Connection, mind: &Mind, theirs: &Vector) -> Result<
         for (index, log) in mind.logs.iter().enumerate().filter(|(_, log)| log.row.sort == sort) {
             let peer = theirs.get(&log.row.id);
             let next = peer.map_or(0, |entry| entry.next);
-            let limit = log.row.next;
+            let limit = mind.may_leave(log);
             cut(connection, log.row.no, index, (next, limit, limit), &mut stretches)?;
             for (first, count) in peer.map(|entry| entry.excepted.as_slice()).unwrap_or_default() {
-                let end = first.saturating_add(*count).min(log.row.next);
+                let end = first.saturating_add(*count).min(limit);
                 cut(connection, log.row.no, index, (*first, end, limit), &mut stretches)?;
             }
             // What lies beyond a gap goes too: nobody may ever fill it.
@@ -325,6 +325,10 @@ pub fn pack_after(
         Mode::Open => [0; pack::NONCE_LEN],
         Mode::Sealed { .. } => env.random(),
     };
+    let log = &mind.logs[stretch.index];
+    if mind.grows_here(&log.row.id) && stretch.end > mind.may_leave(log) {
+        return Err(Error::new(Kind::NotReady, "an entry that is not behind the fence yet"));
+    }
     let packing = Packing { level, layout: None, trim };
     let read = range(connection, mind, stretch)?;
     if after.is_some_and(|after| *after != read.link_before) {

@@ -12,7 +12,7 @@ use rusqlite::params;
 
 use super::Replica;
 use super::ingest::Opened;
-use super::mind::{ACK_SIGNED, IDENTITY, Identity, opening_of};
+use super::mind::{ACK_SIGNED, IDENTITY, INSTALL, Identity, opening_of};
 use super::write::ready;
 use crate::error::{Error, Kind, Result};
 use crate::ids::{ChunkHash, Digest, EpochId, Link, SpaceId};
@@ -65,11 +65,14 @@ impl Replica {
         let identity = identity.ok_or_else(none)?;
         self.transact(|transaction, mind, _| {
             mind.set_identity(transaction, identity)?;
-            // A device's statements are counted; the count does not go back.
-            match source.meta(ACK_SIGNED) {
-                Ok(Some(value)) => logs::set_meta(transaction, ACK_SIGNED, &value),
-                _ => Ok(()),
+            // A device's statements are counted, and the count does not go back; a fence that is
+            // this store's stays so.
+            for key in [ACK_SIGNED, INSTALL] {
+                if let Ok(Some(value)) = source.meta(key) {
+                    logs::set_meta(transaction, key, &value)?;
+                }
             }
+            Ok(())
         })?;
         let Ok(space) = self.mind.space() else {
             return Ok(Salvaged::default());

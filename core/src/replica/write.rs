@@ -6,7 +6,7 @@
 use rusqlite::{Transaction, params};
 
 use super::gather::target;
-use super::mind::{Identity, KnownLog, Mind, Remembered};
+use super::mind::{Identity, KnownLog, Mind, Own, Remembered};
 use super::step::{Content, Incoming, Step};
 use super::{Changed, Replica};
 use crate::clock::{Env, Hlc};
@@ -236,23 +236,19 @@ impl Replica {
         })
     }
 
-    /// Signs the end of the own data log and moves its tail into segments: done before anything
-    /// leaves the phone.
+    /// Signs the end of the own data log, moves its tail into segments, and moves the fence behind
+    /// all that may leave then: done before anything leaves the phone.
     ///
     /// # Errors
-    /// Of the store.
+    /// Of the store; `E-FULL`, `E-IO` when the fence cannot be written: nothing new leaves then.
     pub fn seal(&mut self) -> Result<()> {
         self.keep_keys()?;
-        let Some(own) = &self.mind.own else {
-            return Ok(());
-        };
-        if own.unsealed.0 == 0 && own.tail == self.mind.logs[own.index].row.next {
-            return Ok(());
+        let is_open =
+            |own: &Own| own.unsealed.0 > 0 || own.tail < self.mind.logs[own.index].row.next;
+        if self.mind.own.as_ref().is_some_and(is_open) {
+            self.transact(|transaction, mind, _| close(transaction, mind))?;
         }
-        self.transact(|transaction, mind, _| {
-            settle(transaction, mind)?;
-            seal_now(transaction, mind)
-        })
+        self.raise_fence()
     }
 }
 
@@ -445,6 +441,12 @@ fn seal_now(transaction: &Transaction<'_>, mind: &mut Mind) -> Result<()> {
     logs::put_seal(transaction, row.no, row.next - 1, &row.link, &seal)?;
     own.unsealed = (0, 0);
     Ok(())
+}
+
+/// Signs the end of the own data log and moves its tail into segments.
+pub(super) fn close(transaction: &Transaction<'_>, mind: &mut Mind) -> Result<()> {
+    settle(transaction, mind)?;
+    seal_now(transaction, mind)
 }
 
 /// Moves the tail of rows into segments; the newest rows stay, empty, for their request ids.

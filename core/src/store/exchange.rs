@@ -45,7 +45,8 @@ impl Exchange {
     /// Names the new store.
     #[must_use]
     pub fn location(&self, of: &Location) -> Location {
-        Location { dir: self.folder.clone(), ..of.clone() }
+        // The fence stays with the store that is in its place.
+        Location { dir: self.folder.clone(), fence: None, ..of.clone() }
     }
 
     /// Puts the new store, which must be closed and whole, in the place of the damaged one; returns

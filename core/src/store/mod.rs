@@ -7,6 +7,7 @@
 pub mod chunks;
 pub mod damaged;
 pub mod exchange;
+pub mod fence;
 pub mod logs;
 pub mod open;
 pub mod search;

@@ -63,12 +63,16 @@ pub struct Location {
     pub vfs: Option<String>,
     /// How durable a commit is.
     pub durability: Durability,
+    /// The file that says how much of the own logs has left the phone: outside of `dir`, and of
+    /// every backup, so that a store that was put back is found out. Without one nothing is.
+    pub fence: Option<PathBuf>,
 }
 
 impl Location {
     /// Names a store in `dir` that opens with `key`.
     pub fn new(dir: impl Into<PathBuf>, key: [u8; 32]) -> Self {
-        Self { dir: dir.into(), key: StoreKey(key), vfs: None, durability: Durability::Full }
+        let (vfs, durability, fence) = (None, Durability::Full, None);
+        Self { dir: dir.into(), key: StoreKey(key), vfs, durability, fence }
     }
 
     fn database(&self) -> PathBuf {

@@ -164,6 +164,8 @@ impl Replica {
             }
             progress(done, all);
         }
+        let headers = parsed.packs.iter().filter_map(|pack| Header::read(pack).ok());
+        self.hear_of_bundle(headers.flat_map(|header| header.ranges))?;
         Ok(outcome)
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tuquan_core::door::Tuquan;
 use tuquan_core::error::Result;
 use tuquan_core::replica::outgoing::Vector;
+use tuquan_core::store::open::Location;
 
 use crate::phone::{HandClock, location, open};
 use crate::team::vector;
@@ -18,6 +19,8 @@ pub(super) struct Device {
     pub(super) disk: Arc<FaultDisk>,
     pub(super) clock: HandClock,
     store: Option<Tuquan>,
+    /// The disk as it was once, to be put back.
+    kept: Option<Arc<FaultDisk>>,
     /// The end of the own log, as far as it was acknowledged.
     pub(super) own_next: u64,
     /// Who may meet whom: only phones of one group.
@@ -40,14 +43,50 @@ impl Device {
         disk: Arc<FaultDisk>,
         clock: HandClock,
     ) -> Self {
-        Self { number, folder, disk, clock, store: None, own_next: 0, group: 0, is_removed: false }
+        let device = Self {
+            number,
+            folder,
+            disk,
+            clock,
+            store: None,
+            kept: None,
+            own_next: 0,
+            group: 0,
+            is_removed: false,
+        };
+        // That of an earlier run; the file lives on the system's disk, which loses nothing.
+        let _ = std::fs::remove_file(device.fence());
+        device
     }
 
     pub(super) fn open(&mut self, seed: u64) -> Result<()> {
         self.store = None;
         let at = location(&self.folder, Some(self.disk.vfs_name()));
+        let at = Location { fence: Some(self.fence()), ..at };
         self.store = Some(open(at, seed, &self.clock)?);
         Ok(())
+    }
+
+    fn fence(&self) -> PathBuf {
+        self.folder.join("fence")
+    }
+
+    /// Puts the disk back as it was when this was called before, and tells whether it did; the
+    /// fence stays or is lost.
+    pub(super) fn restore(&mut self, has_fence: bool, seed: u64) -> Result<bool> {
+        let Some(kept) = self.kept.take() else {
+            self.kept = Some(self.disk.fork());
+            return Ok(false);
+        };
+        self.store = None;
+        self.disk = kept;
+        self.disk.kill();
+        if !has_fence {
+            let _ = std::fs::remove_file(self.fence());
+        }
+        self.open(seed)?;
+        self.own_next = 0;
+        Ok(true)
     }
 
     pub(super) fn store(&self) -> &Tuquan {

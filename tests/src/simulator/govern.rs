@@ -12,7 +12,14 @@ impl World<'_> {
     }
 
     /// Accepts a part of what is kept apart at the founder's, or removes somebody.
+    ///
+    /// Not in a run that puts the founder's phone back in time, whose acts may be gone with it; and
+    /// the phone that is put back stays a member.
     pub(super) fn govern(&mut self) -> Result<()> {
+        if self.restored == Some(0) {
+            return Ok(());
+        }
+        self.has_governed = true;
         let apart = self.devices[0].store().quarantined();
         if !apart.is_empty() && self.below(2) == 0 {
             let one = &apart[self.below(apart.len() as u64) as usize];
@@ -35,10 +42,11 @@ impl World<'_> {
                 outcome => outcome.map(|()| self.report.removed.0 += 1),
             };
         }
-        let active = self.active();
+        let mut active = self.active();
         if active.len() < 3 {
             return Ok(());
         }
+        active.retain(|at| self.restored != Some(*at));
         let at = active[1 + self.below(active.len() as u64 - 1) as usize];
         let device = self.devices[at].store().device()?.device;
         self.trace.note(format_args!("remove {at}"));

@@ -125,7 +125,7 @@ impl World<'_> {
             );
         }
         let store = self.devices[0].store();
-        for (by, record) in &self.records {
+        for (by, record, _) in &self.records {
             if self.devices[*by].is_removed {
                 continue;
             }
@@ -135,7 +135,7 @@ impl World<'_> {
                 self.seed
             );
         }
-        for (by, record, list, text) in &self.said {
+        for (by, record, list, text, _) in &self.said {
             if self.devices[*by].is_removed {
                 continue;
             }

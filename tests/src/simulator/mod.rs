@@ -41,6 +41,8 @@ pub struct Report {
     pub written: u64,
     /// Crashes and power cuts.
     pub crashes: u64,
+    /// Phones that were put back in time.
+    pub restored: u64,
     /// Frames and packs that travelled.
     pub carried: u64,
     /// Records that ended in conflict.

@@ -2,6 +2,7 @@
 
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng as _, SeedableRng as _};
+use tuquan_core::door::EntryAt;
 use tuquan_core::error::{Error, Kind, Result};
 use tuquan_core::ids::RecordId;
 use tuquan_core::record::declare::Role;
@@ -29,10 +30,14 @@ pub(super) struct World<'a> {
     pub(super) mail: Vec<Vec<u8>>,
     /// All that the liar packed; a piece lost for good would leave a gap that never closes.
     pub(super) lies: Vec<Vec<u8>>,
-    /// Acknowledged texts that no merge may take away: phone, record, list, text.
-    pub(super) said: Vec<(usize, RecordId, &'static str, String)>,
-    /// Records, and the phone that wrote each.
-    pub(super) records: Vec<(usize, RecordId)>,
+    /// Acknowledged texts that no merge may take away: phone, record, list, text, entry.
+    pub(super) said: Vec<(usize, RecordId, &'static str, String, EntryAt)>,
+    /// Records, the phone that wrote each, and the entry.
+    pub(super) records: Vec<(usize, RecordId, EntryAt)>,
+    /// The one phone that is put back in time; two that are may leave a gap that nobody can fill.
+    pub(super) restored: Option<usize>,
+    /// Whether the founder has governed; its phone is not put back in time then.
+    pub(super) has_governed: bool,
     pub(super) report: Report,
 }
 
@@ -51,6 +56,8 @@ impl<'a> World<'a> {
             lies: Vec::new(),
             said: Vec::new(),
             records: Vec::new(),
+            restored: None,
+            has_governed: false,
             report: Report::default(),
             rng,
         };
@@ -100,15 +107,16 @@ impl<'a> World<'a> {
             let at = self.below(self.devices.len() as u64) as usize;
             let roll = self.below(100);
             let name = match roll {
-                0..54 => "tap",
-                54..56 => "govern",
-                56..67 => "meet",
-                67..75 => "post",
-                75..84 => "hand over",
-                84..89 => "clock",
-                89..92 => "crash",
-                92..95 => "cut",
-                95..97 => "part",
+                0..51 => "tap",
+                51..53 => "govern",
+                53..64 => "meet",
+                64..72 => "post",
+                72..81 => "hand over",
+                81..85 => "clock",
+                85..88 => "crash",
+                88..91 => "cut",
+                91..93 => "part",
+                93..97 => "restore",
                 _ => "lie",
             };
             self.trace.note(format_args!("{name} {at}"));
@@ -152,6 +160,7 @@ impl<'a> World<'a> {
             }
             "crash" => self.crash(at),
             "cut" => self.cut(at),
+            "restore" => self.restore(),
             "part" => {
                 for device in &mut self.devices {
                     device.group = self.rng.next_u64() % 2;
@@ -191,13 +200,16 @@ impl<'a> World<'a> {
                 .get(list)
                 .is_some_and(|all| all.iter().any(|one| holds(&one.value, &deed.text)));
             assert!(there, "seed {}: an own note cannot be read: {shown:?}", self.seed);
-            self.said.push((at, applied.record, list, deed.text));
+            // Without an entry the text was there before, under another's.
+            if let Some(entry) = applied.entry {
+                self.said.push((at, applied.record, list, deed.text, entry));
+            }
         }
         if let Some(entry) = applied.entry {
             let device = &mut self.devices[at];
             assert!(entry.seq >= device.own_next, "seed {}: a sequence number twice", self.seed);
             device.own_next = entry.seq + 1;
-            self.records.push((at, applied.record));
+            self.records.push((at, applied.record, entry));
         }
         Ok(())
     }
@@ -211,6 +223,33 @@ impl<'a> World<'a> {
         device.disk.kill();
         device.open(seed)?;
         device.check_restarted(&before, false);
+        Ok(())
+    }
+
+    /// A phone's disk is copied, or put back as it was copied. What no phone has any more is gone;
+    /// all else must still be there in the end.
+    fn restore(&mut self) -> Result<()> {
+        let (seed, has_fence) = (self.rng.next_u64(), self.below(2) == 0);
+        let mut some = self.active();
+        if self.has_governed {
+            some.retain(|at| *at != 0);
+        }
+        let some = some[self.below(some.len() as u64) as usize];
+        let at = *self.restored.get_or_insert(some);
+        let was_put_back = self.devices[at].restore(has_fence, seed)?;
+        self.trace.note(format_args!("{at} {was_put_back} {has_fence}"));
+        if !was_put_back {
+            return Ok(());
+        }
+        self.report.restored += 1;
+        let vectors = self.devices.iter().map(|device| vector(device.store()));
+        let vectors: Vec<Vector> = vectors.collect::<Result<_>>()?;
+        let is_there = |entry: &EntryAt| {
+            let ends = vectors.iter().filter_map(|vector| vector.get(&entry.log));
+            { ends }.any(|end| end.next > entry.seq)
+        };
+        self.said.retain(|(.., entry)| is_there(entry));
+        self.records.retain(|(.., entry)| is_there(entry));
         Ok(())
     }
 
@@ -245,7 +284,7 @@ impl<'a> World<'a> {
         let applied = self.devices[at].store().apply(request(number), &command)?;
         if let Some(entry) = applied.entry {
             self.devices[at].own_next = entry.seq + 1;
-            self.records.push((at, applied.record));
+            self.records.push((at, applied.record, entry));
         }
         Ok(())
     }

@@ -23,6 +23,8 @@ mod wire;
 
 use std::collections::{BTreeSet, VecDeque};
 
+use rusqlite::Transaction;
+
 pub use self::message::{BATCH_PACKS_MAX, Hub, Listed, Request, Response};
 use self::mirror::{Mirror, Mirrored, State};
 use self::offer::Offer;
@@ -280,20 +282,9 @@ impl RelaySync {
         let lost = replica.transact(|to, mind, _| {
             let space = mind.space()?;
             for listed in packs {
-                if mirror.packs.contains_key(&listed.id) {
-                    continue;
+                if !mirror.packs.contains_key(&listed.id) {
+                    mirror_line(to, mirror, (&hub, &space), listed)?;
                 }
-                // What the hub did not sign for does not count, but may be fetched.
-                let receipt = check_receipt(&hub, &space, &listed.id, &listed.receipt).is_ok();
-                let pack = Mirrored {
-                    seq: listed.seq,
-                    size: listed.size,
-                    ranges: listed.ranges,
-                    state: State::Listed,
-                    has_receipt: receipt,
-                };
-                let signed = receipt.then_some(listed.receipt.as_slice());
-                mirror.put(to, listed.id, pack, signed)?;
             }
             mirror.listed = mirror.listed.max(last.unwrap_or(0));
             mirror.instance.clone_from(&instance);
@@ -357,6 +348,8 @@ impl RelaySync {
         if !ids.is_empty() {
             return Ok(Some(Request::Get { ids }));
         }
+        // What came may have shown that this is a restored copy, which opened another log.
+        replica.seal()?;
         self.offer = Some(Offer::new(replica, mirror)?);
         self.step = Step::Offering;
         Ok(None)
@@ -529,6 +522,25 @@ impl RelaySync {
         self.mirror_mut()?.acks = acks_digest(&hashes);
         Ok(())
     }
+}
+
+/// Notes one line of a listing as a claim.
+fn mirror_line(
+    transaction: &Transaction<'_>,
+    mirror: &mut Mirror,
+    (hub, space): (&DeviceKey, &SpaceId),
+    listed: Listed,
+) -> Result<()> {
+    // What the hub did not sign for does not count, but may be fetched.
+    let receipt = check_receipt(hub, space, &listed.id, &listed.receipt).is_ok();
+    let pack = Mirrored {
+        seq: listed.seq,
+        size: listed.size,
+        ranges: listed.ranges,
+        state: State::Listed,
+        has_receipt: receipt,
+    };
+    mirror.put(transaction, listed.id, pack, receipt.then_some(listed.receipt.as_slice()))
 }
 
 fn not_begun() -> Error {

@@ -76,6 +76,7 @@ pub(in crate::sync) fn sign(replica: &mut Replica, vector_hash: &[u8; 32]) -> Re
             .transact(|transaction, _, _| logs::set_meta(transaction, ACK_SIGNED, to.as_slice()))?;
         counter
     };
+    replica.fence_signed(counter)?;
     let signature = secret.sign(&claim_hash(&space, log.as_ref(), counter, vector_hash));
     Ok(Claim { log, counter, signature })
 }

@@ -63,7 +63,8 @@ pub enum Event {
         /// The log.
         log: LogId,
     },
-    /// The other side holds more of this phone's own log than this phone: a restored copy.
+    /// The other side sent more of this phone's own log than this phone had: a restored copy, which
+    /// goes on in another log.
     Restored {
         /// The log.
         log: LogId,

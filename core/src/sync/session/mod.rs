@@ -27,6 +27,7 @@ mod introduce;
 mod message;
 mod plan;
 mod receive;
+mod reset;
 
 use std::collections::{HashSet, VecDeque};
 
@@ -39,6 +40,7 @@ pub use self::message::{
     VERSION, WANT_HELD_MAX, Want,
 };
 use self::plan::Plan;
+pub use self::reset::{ResetCheck, reset_check};
 use crate::error::{Error, Kind, Result};
 use crate::ids::{DeviceKey, EpochId, LogId};
 use crate::replica::Replica;
@@ -262,7 +264,9 @@ impl Session {
         let (Some(mine), Some(plan)) = (&self.mine, &mut self.plan) else {
             return Ok(());
         };
-        let Some(theirs) = self.peer.as_ref().and_then(|peer| peer.vector.as_ref()) else {
+        let theirs =
+            self.peer.as_ref().and_then(|peer| Some((&peer.device, peer.vector.as_ref()?)));
+        let Some(theirs) = theirs else {
             return Ok(());
         };
         let log = plan.next_log(replica);

@@ -5,7 +5,7 @@
 use std::collections::{HashSet, VecDeque};
 
 use crate::error::Result;
-use crate::ids::{EpochId, Link, LogId};
+use crate::ids::{DeviceKey, EpochId, Link, LogId};
 use crate::log::chain::Sort;
 use crate::log::pack::{Header, Trim};
 use crate::replica::Replica;
@@ -86,7 +86,7 @@ impl Plan {
         &mut self,
         replica: &mut Replica,
         mine: &Vector,
-        theirs: &Vector,
+        theirs: (&DeviceKey, &Vector),
     ) -> Result<Option<&Ready>> {
         if self.ready.is_empty()
             && let Some(stretch) = self.stretches.front().copied()
@@ -106,7 +106,7 @@ impl Plan {
         &mut self,
         replica: &mut Replica,
         mine: &Vector,
-        theirs: &Vector,
+        (device, theirs): (&DeviceKey, &Vector),
         stretch: Stretch,
     ) -> Result<()> {
         let Replica { connection, mind, env, .. } = replica;
@@ -118,15 +118,17 @@ impl Plan {
             Sort::Control => None,
             Sort::Data => Some(mind.epoch()?.0),
         };
+        // To its author a log goes whole: the seal and the links show which copy wrote it.
+        let is_theirs = row.device == *device;
         let trim = match (peer, index) {
-            (Some(_), Ok(index)) => Some(Trim {
+            (Some(_), Ok(index)) if !is_theirs => Some(Trim {
                 index: index as u64,
                 with_link: follows.is_none(),
                 with_epoch: self.epoch != current,
             }),
             _ => None,
         };
-        let link = follows.map(|peer| &peer.link);
+        let link = follows.filter(|_| !is_theirs).map(|peer| &peer.link);
         let packs = outgoing::pack_after(connection, mind, env, stretch, LEVEL, trim, link)?;
         for (stretch, bytes) in packs {
             let entries = stretch.count();

@@ -109,6 +109,7 @@ impl Session {
             self.send(&Message::Vector(mine));
         } else {
             self.keep_ack(replica, &device, &hello.claim, &mine)?;
+            replica.hear_of_control(&mine)?;
             if hello.lacks || self.fetching.lacks {
                 // All text is there on both sides; what is left are chunks.
                 self.state = State::Exchanging;
@@ -133,6 +134,9 @@ impl Session {
         }
         let (device, claim) = (peer.device, peer.claim.clone());
         self.keep_ack(replica, &device, &claim, &vector)?;
+        replica.hear_of_control(&vector)?;
+        // What a colleague may hold of the own log is in segments then.
+        replica.seal()?;
         let want = self.compare(replica, &vector)?;
         if let Some(peer) = &mut self.peer {
             peer.vector = Some(vector);
@@ -141,10 +145,11 @@ impl Session {
         Ok(())
     }
 
-    /// Compares the other side's vector with what is here: forks, a restored copy, how much lacks.
-    fn compare(&mut self, replica: &Replica, theirs: &Vector) -> Result<Want> {
+    /// Compares the other side's vector with what is here: forks, how much lacks. More of the own
+    /// log than is here counts when it comes with the own seal.
+    fn compare(&mut self, replica: &mut Replica, theirs: &Vector) -> Result<Want> {
+        let (mut lag, mut held, mut own) = (0, Vec::new(), None);
         let mind = &replica.mind;
-        let (mut lag, mut held) = (0, Vec::new());
         for (index, entry) in (0_u64..).zip(&theirs.entries) {
             let log = entry.log;
             let Some(known) = mind.log(&log) else {
@@ -152,14 +157,18 @@ impl Session {
                 continue;
             };
             let missing = entry.next.saturating_sub(known.row.next);
-            if entry.next == known.row.next && entry.link != known.row.link {
+            let is_own = mind.grows_here(&log);
+            let link = match entry.next {
+                next if next == known.row.next => Some(known.row.link),
+                next if next < known.row.next && is_own => {
+                    Some(link_at(&replica.connection, mind, mind.by_id[&log], next)?.0)
+                }
+                _ => None,
+            };
+            if link.is_some_and(|link| link != entry.link) {
                 self.forked.insert(log);
                 self.events.push_back(Event::Forked { log });
-            } else if missing > 0 && mind.grows_here(&log) {
-                // What it would send of this log is refused; that it is so is told once.
-                self.forked.insert(log);
-                self.events.push_back(Event::Restored { log });
-                continue;
+                own = own.or(is_own.then_some(log));
             }
             lag += missing;
             let stretches = known.ahead.iter();
@@ -169,6 +178,9 @@ impl Session {
         self.stats.to_receive = lag;
         let has_data = mind.logs.iter().any(|log| log.row.sort == Sort::Data);
         let by_itself = lag > LAG_ENTRIES || !has_data;
+        if let Some(log) = own {
+            replica.leave_forked(&log)?;
+        }
         Ok(Want { newest_first: self.options.newest_first.unwrap_or(by_itself), held })
     }
 
@@ -226,6 +238,9 @@ impl Session {
     }
 
     fn note_received(&mut self, replica: &Replica, ingested: Ingested) -> Result<()> {
+        if let Some(log) = ingested.restored {
+            self.events.push_back(Event::Restored { log });
+        }
         let has_team_changed = ingested.team_changed;
         let broken = ingested.broken.iter().cloned();
         self.events.extend(broken.map(|error| Event::Refused { error }));
@@ -256,6 +271,7 @@ impl Session {
         };
         ack::check(&replica.mind, &device, claim, &vector.hash())?;
         self.keep_ack(replica, &device, claim, vector)?;
+        replica.hear_of_control(vector)?;
         self.closing.ack_received = true;
         self.finish();
         Ok(())

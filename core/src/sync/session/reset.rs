@@ -1,0 +1,153 @@
+//! Is it safe to reset this phone? Only where another phone has signed that it holds everything.
+//!
+//! Must not know: what people are told.
+
+use rusqlite::Connection;
+
+use super::ack::{self, Acknowledged};
+use crate::error::Result;
+use crate::ids::{DeviceKey, LogId};
+use crate::log::pack::Header;
+use crate::replica::ingest::link_at;
+use crate::replica::mind::{KnownLog, Mind};
+
+/// What would be lost, as far as the signed acknowledgements of other devices say.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ResetCheck {
+    /// Whether every entry that is here was acknowledged by at least one other device of the team.
+    pub safe: bool,
+    /// How many entries are known to be here only.
+    pub entries: u64,
+    /// The devices that wrote them, with how many each.
+    pub by: Vec<(DeviceKey, u64)>,
+    /// How many other devices have acknowledged anything.
+    pub heard: u64,
+}
+
+/// Stretches (first, end) of sequence numbers, in order.
+type Stretches = Vec<(u64, u64)>;
+
+/// Compares what is here with what the other devices of the team have signed to hold.
+///
+/// # Errors
+/// `E-NOTREADY` without an identity; `E-DBPAGE`.
+pub fn reset_check(connection: &Connection, mind: &Mind) -> Result<ResetCheck> {
+    let acks = ack::all(connection, mind)?;
+    let waiting = waiting(connection)?;
+    let mut check = ResetCheck { heard: acks.len() as u64, ..ResetCheck::default() };
+    let mut count = |device: DeviceKey, left: &Stretches| {
+        let entries: u64 = left.iter().map(|(first, end)| end - first).sum();
+        check.entries += entries;
+        match check.by.iter_mut().find(|(known, _)| *known == device) {
+            _ if entries == 0 => {}
+            Some((_, sum)) => *sum += entries,
+            None => check.by.push((device, entries)),
+        }
+    };
+    for log in &mind.logs {
+        let mut left = held(mind, log);
+        for found in &acks {
+            for covered in covered(connection, mind, log, found)? {
+                left = without(&left, covered);
+            }
+        }
+        count(log.row.device, &left);
+    }
+    // What waits for a key, an author or a team list is here too, of logs known or not.
+    for (log, stretch) in waiting {
+        let mut left = vec![stretch];
+        let known = mind.log(&log);
+        for own in known.map(|log| held(mind, log)).unwrap_or_default() {
+            left = without(&left, own);
+        }
+        for entry in acks.iter().filter_map(|found| found.vector.get(&log)) {
+            left = without(&left, (0, entry.next));
+        }
+        count(known.map_or(DeviceKey([0; 32]), |log| log.row.device), &left);
+    }
+    check.safe = check.entries == 0;
+    Ok(check)
+}
+
+/// Returns the entries of a log whose content is here.
+fn held(mind: &Mind, log: &KnownLog) -> Stretches {
+    let mut held = vec![(0, log.row.next)];
+    held.extend(&log.ahead);
+    let holes = mind.holes.iter().map(|(at, _)| crate::store::logs::parts(*at));
+    for (_, seq) in holes.filter(|(no, _)| *no == log.row.no) {
+        held = without(&held, (seq, seq + 1));
+    }
+    held
+}
+
+/// Returns which entries of a log a device holds; none where it has another history of it.
+fn covered(
+    connection: &Connection,
+    mind: &Mind,
+    log: &KnownLog,
+    found: &Acknowledged,
+) -> Result<Stretches> {
+    let Some(entry) = found.vector.get(&log.row.id) else {
+        return Ok(Vec::new());
+    };
+    let link = match mind.by_id.get(&log.row.id) {
+        _ if entry.next > log.row.next => None,
+        _ if entry.next == log.row.next => Some(log.row.link),
+        // The tail of rows has never left this phone, so nobody else has an end in it.
+        Some(index) if !is_in_tail(mind, *index, entry.next) => {
+            Some(link_at(connection, mind, *index, entry.next)?.0)
+        }
+        _ => return Ok(Vec::new()),
+    };
+    if link.is_some_and(|link| link != entry.link) {
+        return Ok(Vec::new());
+    }
+    let mut covered = vec![(0, entry.next)];
+    for (first, count) in &entry.excepted {
+        covered = without(&covered, (*first, first + count));
+    }
+    Ok(covered)
+}
+
+fn is_in_tail(mind: &Mind, index: usize, next: u64) -> bool {
+    mind.own.as_ref().is_some_and(|own| own.index == index && next > own.tail)
+}
+
+fn without(stretches: &Stretches, taken: (u64, u64)) -> Stretches {
+    let mut left = Vec::with_capacity(stretches.len() + 1);
+    for (first, end) in stretches {
+        left.push((*first, (*end).min(taken.0)));
+        left.push(((*first).max(taken.1), *end));
+    }
+    left.retain(|(first, end)| first < end);
+    left
+}
+
+/// Returns what the packs that wait hold, by their headers.
+fn waiting(connection: &Connection) -> Result<Vec<(LogId, (u64, u64))>> {
+    let mut statement = connection.prepare_cached("SELECT bytes FROM held")?;
+    let mut rows = statement.query([])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let bytes = row.get_ref(0)?.as_blob().unwrap_or_default();
+        if let Ok(header) = Header::read(bytes) {
+            let stretch = |first: u64, count: u64| (first, first.saturating_add(count));
+            let ranges = header.ranges.iter();
+            found.extend(ranges.map(|range| (range.log, stretch(range.first, range.count))));
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stretches_are_cut_where_something_is_taken_out_of_them() {
+        assert_eq!(without(&vec![(0, 9)], (3, 5)), [(0, 3), (5, 9)]);
+        assert_eq!(without(&vec![(0, 3), (5, 9)], (2, 6)), [(0, 2), (6, 9)]);
+        assert_eq!(without(&vec![(2, 4)], (0, 9)), []);
+        assert_eq!(without(&vec![(2, 4)], (6, 9)), [(2, 4)]);
+    }
+}
