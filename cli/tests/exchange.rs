@@ -98,6 +98,11 @@ fn the_demo_ends_identical_with_samples() {
         assert!(value[name].as_u64().is_some(), "{name}: {value}");
     }
     assert!(value["bytes_per_event"].as_f64().unwrap() > 1.0);
+    let meetings = value["meetings"].as_array().unwrap();
+    for way in ["join_lan", "join_hub", "by_lan", "by_file", "by_hub", "live"] {
+        let met = meetings.iter().find(|meeting| meeting["way"] == way);
+        assert!(met.is_some_and(|meeting| meeting["bytes"].as_u64() > Some(0)), "{way}: {value}");
+    }
 }
 
 #[test]

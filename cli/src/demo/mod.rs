@@ -95,6 +95,7 @@ fn value(
         "conflicts": stats.conflicts,
         "session_bytes": measured.session.0,
         "session_events": measured.session.1,
+        "bundle_bytes": measured.bytes_of("demo.by_file"),
         "wire_bytes": measured.wire_bytes(),
         "meetings": measured.meetings.iter().map(|meeting| json!({
             "way": meeting.way.trim_start_matches("demo."), "who": meeting.who,

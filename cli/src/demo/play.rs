@@ -57,6 +57,12 @@ impl Measured {
         self.meetings.iter().map(|meeting| meeting.passed.bytes).sum()
     }
 
+    /// Bytes of one way of meeting.
+    pub(crate) fn bytes_of(&self, way: &str) -> u64 {
+        let meetings = self.meetings.iter().filter(|meeting| meeting.way == way);
+        meetings.map(|meeting| meeting.passed.bytes).sum()
+    }
+
     fn time(
         &mut self,
         way: &'static str,
