@@ -327,7 +327,8 @@ fn a_phone_put_back_in_time_loses_no_note_that_anybody_has_and_all_end_equal() {
     let many = number("TUQUAN_SEEDS").is_some_and(|seeds| seeds >= 2_000);
     let seeds: Vec<u64> = match number("TUQUAN_SEED") {
         Some(seed) => vec![seed],
-        None => (0..if many { 500 } else { 60 }).collect(),
+        // Seed 185 left a note of damage behind that nothing took back.
+        None => (0..if many { 500 } else { 60 }).chain([185]).collect(),
     };
     let (mut told, mut gone) = (0, 0);
     for seed in &seeds {

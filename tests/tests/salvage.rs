@@ -242,7 +242,9 @@ fn pages_damaged_at_random_are_found_salvaged_and_healed_from_a_colleague() {
         let saved = match salvage(folder.path()) {
             Ok(saved) => saved,
             Err(error) => {
-                assert_eq!(error.kind, Kind::Identity, "{case}: {error}");
+                // With the list of tables on lost pages nothing can be found any more.
+                let told = matches!(error.kind, Kind::Identity | Kind::DbPage);
+                assert!(told, "{case}: {error}");
                 assert_eq!(fs::read(&file).expect("read"), damaged, "{case}: it was changed");
                 tally.identity += 1;
                 continue;

@@ -37,7 +37,8 @@ pub(super) fn merge_into(
     if !lost.is_empty() {
         // Without these the record would forget what it says.
         let error = Error::new(Kind::DbPage, "an item of a record is not in the store");
-        for place in &lost {
+        // Of a log that is not known here nothing can be noted: when it comes it has another number.
+        for place in lost.iter().filter(|place| mind.log(&place.log).is_some()) {
             note_damaged(transaction, mind, *place, &error)?;
         }
         return put_off(transaction, mind, view, record, &came);
