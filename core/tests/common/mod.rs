@@ -44,6 +44,8 @@ impl Folder {
         let number = NUMBER.fetch_add(1, Ordering::SeqCst);
         let path =
             std::env::temp_dir().join(format!("tuquan-{name}-{}-{number}", std::process::id()));
+        // A run that was killed may have left one of the same name: process numbers come round.
+        let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir_all(&path).expect("the temporary folder can be made");
         Self(path)
     }

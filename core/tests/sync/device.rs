@@ -64,6 +64,8 @@ impl Device {
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("tuquan-sync-{}-{number}", std::process::id());
         let dir = std::env::temp_dir().join(name);
+        // A run that was killed may have left one of the same name: process numbers come round.
+        let _ = std::fs::remove_dir_all(&dir);
         std::fs::create_dir_all(&dir).expect("a folder");
         let mut replica = open(&dir, seed);
         replica.init().expect("an identity");
