@@ -2,7 +2,7 @@
 //!
 //! Columns come from the field table: registers and folded states are columns, sets and lists
 //! side tables, concurrent values rows of `rival`. A view holds all that the next fold needs, so
-//! a linear history never loads a document. Invariant: what [`View::write`] wrote, [`View::load`]
+//! a linear history never loads a document. Invariant: what [`RowWriter::write`] wrote, [`View::load`]
 //! reads back as the same state (but for stamps of values without rivals). Must not know: any one
 //! record type, the logs.
 
