@@ -67,6 +67,29 @@ fn what_was_tapped_is_listed_found_and_there_after_reopening() {
 }
 
 #[test]
+fn search_puts_words_as_typed_before_whole_words_and_those_before_beginnings() {
+    let (folder, clock) = (Folder::new("ranking"), HandClock::at(NOON_MS));
+    let store = founded(&folder, &clock);
+    // The worst hit is the newest, so that time alone would say the opposite.
+    let summaries = ["Trộm xe cạp", "Trộm xe cap", "Trộm xe caption"];
+    let records = (1..).zip(summaries).map(|(number, summary)| {
+        clock.advance(60_000);
+        log(&store, number, summary).record
+    });
+    let records: Vec<_> = records.collect();
+    let found = |text: &str, limit: u32| -> Vec<_> {
+        let search = Search { text: text.into(), limit, ..Search::default() };
+        store.search(&search).expect("a search").iter().map(|hit| hit.record).collect()
+    };
+    let [typed, whole, begun] = records[..] else { panic!("three records") };
+    assert_eq!(found("xe cạp", 10), [typed, whole, begun]);
+    assert_eq!(found("xe cap", 10), [whole, typed, begun], "whole words, newest first");
+    assert_eq!(found("xe cap", 2), [whole, typed]);
+    assert_eq!(found("xe capt", 10), [begun]);
+    assert_eq!(found("xe ca", 10), [], "two letters begin too much");
+}
+
+#[test]
 fn a_repeated_request_returns_the_first_answer_also_after_reopening() {
     let (folder, clock) = (Folder::new("request"), HandClock::at(NOON_MS));
     let store = founded(&folder, &clock);

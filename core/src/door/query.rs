@@ -257,9 +257,7 @@ pub fn get(connection: &Connection, views: &[View], id: &RecordId) -> Result<Opt
 /// # Errors
 /// `E-INVALID` for an unknown record type; of the store.
 pub fn search(connection: &Connection, views: &[View], asked: &Search) -> Result<Vec<Record>> {
-    let Some(query) = search::query(&asked.text) else {
-        return Ok(Vec::new());
-    };
+    let forms = search::query(&asked.text);
     let limit = usize::try_from(asked.limit.clamp(1, PAGE_ROWS_MAX)).unwrap_or_default();
     if let Some(kind) = &asked.kind {
         view_named(views, kind)?;
@@ -269,21 +267,20 @@ pub fn search(connection: &Connection, views: &[View], asked: &Search) -> Result
     });
     let mut hits = Vec::new();
     for view in searched {
-        let mut found = match &query.exact {
-            Some(exact) => view.matching(connection, exact, limit)?,
-            None => Vec::new(),
-        };
-        let exact = found.len();
-        if exact < limit {
-            let folded = view.matching(connection, &query.folded, limit)?;
-            let is_new = |hit: &Shown| found.iter().all(|known| known.rid != hit.rid);
-            let folded: Vec<Shown> = folded.into_iter().filter(is_new).collect();
-            found.extend(folded);
+        let mut found: Vec<(usize, Shown)> = Vec::new();
+        for (rank, form) in forms.iter().enumerate() {
+            if found.len() >= limit {
+                break;
+            }
+            let matching = view.matching(connection, form, limit)?.into_iter();
+            let new: Vec<Shown> = matching
+                .filter(|hit| found.iter().all(|(_, known)| known.rid != hit.rid))
+                .collect();
+            found.extend(new.into_iter().map(|hit| (rank, hit)));
         }
-        let hit = |(number, shown)| (number < exact, row(view.of, shown));
-        hits.extend(found.into_iter().enumerate().map(hit));
+        hits.extend(found.into_iter().map(|(rank, shown)| (rank, row(view.of, shown))));
     }
-    hits.sort_by_key(|(exact, record)| std::cmp::Reverse((*exact, record.when_ms)));
+    hits.sort_by_key(|(rank, record)| (*rank, std::cmp::Reverse(record.when_ms)));
     Ok(hits.into_iter().take(limit).map(|(_, record)| record).collect())
 }
 

@@ -130,36 +130,34 @@ fn normal_tone(word: &str) -> String {
     moved
 }
 
-/// A query for the index: (for exact hits, for all hits); none when there are no words.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Match {
-    /// Hits whose accented words are as typed; none when the query has no accents.
-    pub exact: Option<String>,
-    /// Hits by folded words.
-    pub folded: String,
-}
-
-/// Returns the FTS5 expressions for what a person typed: all words, the last one as a prefix.
+/// Returns the FTS5 expressions for what a person typed, the best hits' first; none without words.
+///
+/// All words must be there: with the accents that were typed, then as whole words without accents,
+/// then with the last word as a beginning, as it may still be on its way. A beginning looks through
+/// every word that starts so, which costs in proportion to the records that hold one; so it comes
+/// last, for those places of a page that whole words left free.
 #[must_use]
-pub fn query(typed: &str) -> Option<Match> {
+pub fn query(typed: &str) -> Vec<String> {
     let mut indexed = Indexed::default();
     indexed.push(typed);
-    let folded = expression("folded", &indexed.folded, true)?;
-    let exact = expression("accented", &indexed.accented, false).map(|accented| {
-        let plain: Vec<&str> = words(&indexed.folded).collect();
-        let all = expression("folded", &plain.join(" "), true).unwrap_or_default();
-        format!("({accented}) AND ({all})")
-    });
-    Some(Match { exact, folded })
+    let whole = expression("folded", &indexed.folded, false);
+    let begun = expression("folded", &indexed.folded, true);
+    let accented = expression("accented", &indexed.accented, false);
+    let exact =
+        accented.zip(begun.as_ref()).map(|(as_typed, all)| format!("({as_typed}) AND ({all})"));
+    let mut forms: Vec<String> = [exact, whole, begun].into_iter().flatten().collect();
+    forms.dedup();
+    forms
 }
 
-fn expression(column: &str, text: &str, prefix: bool) -> Option<String> {
-    let mut terms: Vec<String> = words(text).map(|word| format!("\"{word}\"")).collect();
-    let last = terms.last_mut()?;
-    if prefix && last.chars().count() > 4 {
-        last.push('*');
-    }
-    Some(format!("{column} : ({})", terms.join(" AND ")))
+fn expression(column: &str, text: &str, is_prefix: bool) -> Option<String> {
+    /// A shorter beginning says too little.
+    const PREFIX_CHARS_MIN: usize = 3;
+    let mut terms: Vec<&str> = words(text).collect();
+    let last = terms.pop()?;
+    let star = if is_prefix && last.chars().count() >= PREFIX_CHARS_MIN { "*" } else { "" };
+    let before: String = terms.iter().map(|word| format!("\"{word}\" AND ")).collect();
+    Some(format!("{column} : ({before}\"{last}\"{star})"))
 }
 
 #[cfg(test)]
@@ -199,8 +197,9 @@ mod tests {
 
     #[test]
     fn a_query_quotes_its_words_so_that_operators_are_plain_words() {
-        let query = query("cap OR \"drop\" *").expect("has words");
-        assert_eq!(query.folded, "folded : (\"cap\" AND \"or\" AND \"drop\"*)");
-        assert_eq!(query.exact, None);
+        let whole = "folded : (\"cap\" AND \"or\" AND \"drop\")".to_owned();
+        let begun = "folded : (\"cap\" AND \"or\" AND \"drop\"*)".to_owned();
+        assert_eq!(query("cap OR \"drop\" *"), [whole, begun]);
+        assert_eq!(query(" * "), Vec::<String>::new());
     }
 }
