@@ -50,7 +50,12 @@
 //! ```
 
 extern crate self as tuquan_core;
+#[cfg(feature = "uniffi")]
+uniffi::setup_scaffolding!();
+
 pub mod attachment;
+#[cfg(feature = "uniffi")]
+pub mod boundary;
 pub mod clock;
 pub mod codec;
 pub mod crypto;

@@ -129,10 +129,10 @@ async fn two_phones_on_one_network_end_equal_and_a_stranger_gets_nothing() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let serving = tokio::spawn(lan::serve(Arc::clone(&a.store), listener, |_, _| {}));
-    lan::dial(&b.store, address, NOON_MS, |_| {}).await.expect("met");
+    lan::dial(&b.store, address, |_| {}).await.expect("met");
     assert_equal(&[&a, &b]);
     let before = stranger.store.stats().expect("stats");
-    let error = lan::dial(&stranger.store, address, NOON_MS, |_| {}).await;
+    let error = lan::dial(&stranger.store, address, |_| {}).await;
     assert!(error.is_err());
     assert_eq!(stranger.store.stats().expect("stats").entries, before.entries);
     serving.abort();

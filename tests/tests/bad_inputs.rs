@@ -90,7 +90,11 @@ impl Desk {
         let pack = self.rogue.pack().expect("packed");
         self.other.bulk(|replica| replica.ingest(&pack)).expect("the pack as such is sound");
         let after = self.other.stats().expect("stats");
-        assert_eq!(after.records[3].1, before.records[3].1 + 1, "the sound one is shown, no other");
+        assert_eq!(
+            after.records[3].count,
+            before.records[3].count + 1,
+            "the sound one is shown, no other"
+        );
         codes(&self.other)
     }
 }
@@ -146,7 +150,7 @@ fn row_3_a_bundle_that_was_cut_off_keeps_its_complete_entries() {
     // Each log opens with an entry of its own, so the first pack has two.
     assert_eq!(outcome.truncated.expect("told").to_string(), "E-TRUNC: 4 of 7 entries");
     assert_eq!((outcome.entries, outcome.refused), (4, Vec::new()));
-    assert_eq!(desk.other.stats().expect("stats").records[3].1, 3);
+    assert_eq!(desk.other.stats().expect("stats").records[3].count, 3);
 }
 
 #[test]
@@ -159,7 +163,7 @@ fn row_2_a_newer_record_type_or_field_is_kept_relayed_and_not_shown() {
     let pack = desk.rogue.pack().expect("packed");
     desk.other.bulk(|replica| replica.ingest(&pack)).expect("kept");
     let stats = desk.other.stats().expect("stats");
-    assert_eq!((stats.damaged, stats.records[3].1), (0, 1));
+    assert_eq!((stats.damaged, stats.records[3].count), (0, 1));
     give(&desk.other, &desk.founder).expect("relayed");
     assert_eq!(desk.founder.stats().expect("stats").damaged, 0);
 }
@@ -640,7 +644,7 @@ fn row_36_a_damaged_store_says_how_much_of_it_was_saved() {
         }
         let saved = Tuquan::salvage(&config(&copy), env(1, &clock), &mut |_, _| {}).ok()?;
         let store = open(location(copy.path(), None), 1, &clock).expect("opened");
-        let shown = store.stats().expect("stats").records[3].1;
+        let shown = store.stats().expect("stats").records[3].count;
         (saved.recovered > 1_000 && saved.recovered < saved.of).then_some((saved, shown))
     });
     let (saved, shown) = told.expect("a page that costs some entries");

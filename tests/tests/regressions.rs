@@ -222,13 +222,13 @@ fn content_that_fills_a_hole_is_shown() {
         two.b.bulk(|replica| replica.ingest(pack)).expect("taken in");
     }
     let stats = two.b.stats().expect("stats");
-    assert_eq!((stats.pending, stats.records[3].1), (1, 0));
+    assert_eq!((stats.pending, stats.records[3].count), (1, 0));
     assert_eq!(vector(&two.b).expect("vector").get(&rogue.log).expect("there").excepted, [(1, 1)]);
     two.b.bulk(|replica| replica.ingest(&whole)).expect("taken in");
     for pack in [&whole, &later] {
         two.a.bulk(|replica| replica.ingest(pack)).expect("taken in");
     }
-    assert_eq!(two.b.stats().expect("stats").records[3].1, 1);
+    assert_eq!(two.b.stats().expect("stats").records[3].count, 1);
     two.equal();
 }
 

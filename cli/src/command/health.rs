@@ -82,8 +82,8 @@ pub(crate) fn stats(context: &Context<'_>) -> Outcome<Answer> {
     let (stats, hash) = (store.stats()?, store.view_hash()?);
     let words = context.words;
     let mut lines = Vec::new();
-    for (kind, count) in &stats.records {
-        lines.push(format!("{:>9}  {}", words.count(*count), words.token("record", kind)));
+    for of in &stats.records {
+        lines.push(format!("{:>9}  {}", words.count(of.count), words.token("record", &of.kind)));
     }
     let counts = [
         (stats.entries, "stats.entries"),
@@ -100,7 +100,7 @@ pub(crate) fn stats(context: &Context<'_>) -> Outcome<Answer> {
     }
     lines.push(words.say("stats.hash", &[("hash", &hash)]));
     let records: serde_json::Map<_, _> =
-        stats.records.iter().cloned().map(|(k, n)| (k, json!(n))).collect();
+        stats.records.iter().map(|of| (of.kind.clone(), json!(of.count))).collect();
     let mut value = json!(stats);
     value["records"] = json!(records);
     value["view_hash"] = json!(hash);
@@ -116,18 +116,17 @@ pub(crate) fn reset_check(context: &Context<'_>) -> Outcome<Answer> {
         lines.push(words.get("reset.safe").to_owned());
     } else {
         lines.push(words.say("reset.unsafe", &[("n", &words.count(check.entries))]));
-        for (device, count) in &check.by {
+        for of in &check.by {
             let values: [(&str, &dyn std::fmt::Display); 2] =
-                [("device", device), ("n", &words.count(*count))];
+                [("device", &of.device), ("n", &words.count(of.entries))];
             lines.push(words.say("reset.by", &values));
         }
     }
     lines.push(words.say("reset.heard", &[("n", &words.count(check.heard))]));
-    let by = check.by.iter().map(|(device, n)| json!({ "device": device, "entries": n }));
     let value = json!({
         "safe": check.safe,
         "entries": check.entries,
-        "by": by.collect::<Vec<_>>(),
+        "by": check.by,
         "heard": check.heard,
     });
     Ok(Answer::new(lines.join("\n"), value).checked(check.safe))

@@ -109,8 +109,7 @@ pub(crate) fn sync(context: &Context<'_>) -> Outcome<Answer> {
         value["hub"] = met.json;
     }
     for phone in phones {
-        let now_ms = system::now_ms();
-        let stats = runtime.block_on(lan::dial(&store, phone, now_ms, |_| {}))?;
+        let stats = runtime.block_on(lan::dial(&store, phone, |_| {}))?;
         let words = context.words;
         lines.push(words.say(
             "meeting.phone",

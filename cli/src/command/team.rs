@@ -102,8 +102,8 @@ fn show(context: &Context<'_>, store: &Tuquan, apart: &[Quarantined]) -> Outcome
 /// Returns an item on one line: entry, time, record type, and the texts that it says.
 fn line(context: &Context<'_>, said: &Said) -> String {
     let mut texts = Vec::new();
-    for (_, value) in &said.fields {
-        collect(value, &mut texts);
+    for said in &said.fields {
+        collect(&said.value, &mut texts);
     }
     let kind = context.words.token("record", &said.kind);
     let time = crate::time::moment(said.saved_ms);
@@ -113,7 +113,7 @@ fn line(context: &Context<'_>, said: &Said) -> String {
 fn collect(value: &Plain, into: &mut Vec<String>) {
     match value {
         Plain::Text(text) => into.push(text.clone()),
-        Plain::List(all) => all.iter().for_each(|one| collect(one, into)),
+        Plain::Many(all) => all.iter().for_each(|one| collect(one, into)),
         Plain::Parts(parts) => parts.values().for_each(|one| collect(one, into)),
         Plain::Int(_) | Plain::Bool(_) => {}
     }

@@ -115,7 +115,7 @@ impl Network {
         let stats = self.runtime.block_on(async {
             let (listener, address) = listen().await?;
             let serving = lan::serve(Arc::clone(other), listener, |_, _| {});
-            let met = lan::dial(one, address, system::now_ms(), |_| {});
+            let met = lan::dial(one, address, |_| {});
             tokio::select! {
                 met = met => met,
                 served = serving => served.and(Err(Error::new(Kind::Io, "nobody serves"))),

@@ -16,6 +16,7 @@ use crate::{choice, element};
 
 choice! {
     /// What sort of image a photo is.
+    #[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
     pub enum ImageKind {
         /// JPEG.
         Jpeg = 1 "jpeg",
@@ -28,6 +29,7 @@ choice! {
 
 element! {
     /// A photo of a record.
+    #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
     pub struct Photo {
         /// What sort of image.
         image: ImageKind,

@@ -6,6 +6,7 @@ use crate::choice;
 
 choice! {
     /// What an event is about (domain section 2.3).
+    #[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
     pub enum Category {
         /// Fire, electricity (114).
         FireElectric = 1 "fire_electric",
@@ -48,6 +49,7 @@ choice! {
 
 choice! {
     /// How soon an incident must be looked at.
+    #[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
     pub enum Priority {
         /// As usual.
         Normal = 1 "normal",

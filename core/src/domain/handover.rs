@@ -8,6 +8,7 @@ use crate::{element, record};
 
 element! {
     /// One piece of equipment as counted at the handover.
+    #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
     pub struct Equipment {
         /// What it is.
         item: String,
@@ -20,6 +21,7 @@ element! {
 
 element! {
     /// One side's signature: that device's word that it read the list.
+    #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
     pub struct SignOff {
         /// The person who signs in or out.
         by: RecordId,
@@ -30,6 +32,7 @@ element! {
 
 record! {
     /// What one shift leaves to the next.
+    #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
     pub struct Handover = 5, "handover" {
         writers: [R1, R2, R3],
         /// The shift that ends.

@@ -14,6 +14,7 @@ use crate::{choice, element, record};
 
 choice! {
     /// What sort of timeline entry.
+    #[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
     pub enum TimelineKind {
         /// A note.
         Note = 1 "note",
@@ -28,6 +29,7 @@ choice! {
 
 choice! {
     /// How an incident ended.
+    #[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
     pub enum Outcome {
         /// Dealt with on the spot.
         HandledOnSpot = 1 "handled_on_spot",
@@ -46,6 +48,7 @@ choice! {
 
 choice! {
     /// A band of loss; never an exact sum.
+    #[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
     pub enum LossBand {
         /// None.
         None = 1 "none",
@@ -60,6 +63,7 @@ choice! {
 
 element! {
     /// One entry of an incident's timeline ("diễn biến").
+    #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
     pub struct TimelineEntry {
         /// What sort of entry.
         kind: TimelineKind,
@@ -74,6 +78,7 @@ element! {
 
 record! {
     /// An event that somebody has to see to.
+    #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
     pub struct Incident = 4, "incident" {
         writers: [R1, R2, R3],
         check: sound,

@@ -8,6 +8,7 @@ use crate::record::declare::{Lifecycle, Role};
 
 choice! {
     /// The state of an incident.
+    #[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
     pub enum IncidentState {
         /// New: the first tap.
         New = 1 "new",
@@ -34,6 +35,7 @@ choice! {
 
 choice! {
     /// The state of a shift.
+    #[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
     pub enum ShiftState {
         /// Planned.
         Planned = 1 "planned",

@@ -10,6 +10,7 @@ use crate::record::declare::Fields;
 
 record! {
     /// A line of the duty book.
+    #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
     pub struct LogEntry = 3, "log_entry" {
         writers: [R1, R2, R3],
         check: sealed_kinds_have_no_text,

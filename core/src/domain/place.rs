@@ -8,6 +8,7 @@ use crate::{choice, record};
 
 choice! {
     /// What sort of place.
+    #[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
     pub enum PlaceKind {
         /// A building.
         Building = 1 "building",
@@ -24,6 +25,7 @@ choice! {
 
 record! {
     /// A place inside the dormitory's tree.
+    #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
     pub struct Place = 1, "place" {
         writers: [R1, R2, R3],
         /// What people call it.

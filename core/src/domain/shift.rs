@@ -9,6 +9,7 @@ use crate::{choice, record};
 
 choice! {
     /// The weather during a shift.
+    #[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
     pub enum Weather {
         /// Dry.
         Dry = 1 "dry",
@@ -23,6 +24,7 @@ choice! {
 
 record! {
     /// One shift of one team.
+    #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
     pub struct Shift = 2, "shift" {
         writers: [R1, R2, R3],
         /// Where it is on duty.

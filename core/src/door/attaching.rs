@@ -18,6 +18,7 @@ const PHOTOS: &str = "photos";
 
 /// One photo of a record, without what opens it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct Attachment {
     /// Its key in the record.
     pub key: ElementKey,

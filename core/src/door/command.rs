@@ -27,6 +27,7 @@ const HEADS_MAX: usize = crate::log::item::DEPS_MAX;
 /// One change, as plain data.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
 pub enum Command {
     /// Makes a record; with a natural key, two devices that make it name the same record.
     Create {
@@ -115,6 +116,7 @@ pub enum Command {
 /// What became of a command's record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
 pub enum Effect {
     /// It was made.
     Created,
@@ -305,7 +307,7 @@ impl Planner<'_> {
             self.check_office(field)?;
             match (field.merge, plain) {
                 (Merge::DE, _) => return Err(invalid(format!("{} is derived", field.name))),
-                (Merge::AO | Merge::OR, Plain::List(list)) => {
+                (Merge::AO | Merge::OR, Plain::Many(list)) => {
                     for element in list {
                         let value = to_value(&element_type(field), element)?;
                         ops.push(Op::Add(field.number, value));

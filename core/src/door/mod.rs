@@ -4,16 +4,17 @@
 //! bulk work. Must not know: sockets, files outside of the store's folder, the system's clock.
 
 pub mod attaching;
+pub mod changes;
 pub mod code;
 pub mod command;
 pub mod gate;
 pub mod query;
 pub mod team;
 
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
+use self::changes::{Change, Changes};
 use self::command::{Command, Effect, Planned, Planner};
 use self::gate::{Gate, Readers};
 use self::query::{Answer, Count, Counts, List, Page, Query, Record, Search};
@@ -36,8 +37,6 @@ use crate::team::members::Members;
 
 /// How many entries one step of bulk work writes.
 const BATCH: usize = 1_500;
-/// How many changes wait to be asked for before the oldest are dropped.
-const CHANGES_MAX: usize = 4_096;
 
 /// How to open a store.
 #[derive(Debug, Clone)]
@@ -58,6 +57,7 @@ impl Config {
 
 /// What became of a command.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct Applied {
     /// The record.
     pub record: RecordId,
@@ -73,6 +73,7 @@ pub struct Applied {
 
 /// Where an entry stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct EntryAt {
     /// The log.
     pub log: LogId,
@@ -82,6 +83,7 @@ pub struct EntryAt {
 
 /// Who this device is.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct DeviceInfo {
     /// The device.
     pub device: DeviceKey,
@@ -95,15 +97,26 @@ pub struct DeviceInfo {
     pub log: Option<LogId>,
 }
 
+/// How many records of a type there are.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
+pub struct RecordCount {
+    /// The record type's name.
+    pub kind: String,
+    /// How many.
+    pub count: u64,
+}
+
 /// Sizes and counts of a store.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct Stats {
     /// Entries of all data logs.
     pub entries: u64,
     /// Logs.
     pub logs: u64,
     /// Records by type.
-    pub records: Vec<(String, u64)>,
+    pub records: Vec<RecordCount>,
     /// Records with values to choose from.
     pub conflicts: u64,
     /// Items that wait for another one.
@@ -127,7 +140,7 @@ pub struct Tuquan {
     readers: Readers,
     views: Arc<Vec<View>>,
     members: RwLock<Arc<Members>>,
-    changes: Mutex<VecDeque<Changed>>,
+    changes: Changes,
     has_read: AtomicBool,
     _lock: Lock,
 }
@@ -145,7 +158,7 @@ impl Tuquan {
         Ok(Self {
             views: Arc::clone(&replica.mind.views),
             members: RwLock::new(Arc::clone(&replica.mind.members)),
-            changes: Mutex::default(),
+            changes: Changes::default(),
             has_read: AtomicBool::new(false),
             readers: Readers::new(config.location),
             writer: Gate::new(replica),
@@ -524,7 +537,7 @@ impl Tuquan {
                 let open = views::FLAG_CONFLICT;
                 conflicts +=
                     number(&format!("SELECT count(*) FROM \"{name}\" WHERE flags & {open}"))?;
-                records.push((name.to_owned(), count));
+                records.push(RecordCount { kind: name.to_owned(), count });
             }
             let pages = number("PRAGMA page_count")?;
             // SQLCipher answers this one with a text.
@@ -545,8 +558,14 @@ impl Tuquan {
     }
 
     /// Takes the oldest change that was not asked for yet.
-    pub fn next_change(&self) -> Option<Changed> {
-        self.changes.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    pub fn next_change(&self) -> Option<Change> {
+        self.changes.take()
+    }
+
+    /// Sets who is told, at once and on the thread that made it, that there is a change to ask for.
+    /// It must not call back into the store.
+    pub fn tell_changes(&self, waker: impl Fn() + Send + Sync + 'static) {
+        self.changes.tell(Box::new(waker));
     }
 
     /// Checks every page, rebuilds the views from the entries and compares them.
@@ -601,11 +620,7 @@ impl Tuquan {
 
     /// Adds changes for [`Tuquan::next_change`].
     pub fn note_changes(&self, changed: Vec<Changed>) {
-        let mut changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
-        changes.extend(changed);
-        while changes.len() > CHANGES_MAX {
-            changes.pop_front();
-        }
+        self.changes.add(changed);
     }
 }
 

@@ -6,14 +6,16 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::Deref;
 
 use rusqlite::{Connection, params_from_iter};
 
 use crate::codec::Value;
+use crate::domain::Content;
 use crate::error::{Error, Kind, Result};
 use crate::ids::{DeviceKey, LogId, PersonId, RecordId};
 use crate::record::declare::{Declaration, Field, Merge, Type};
-use crate::record::plain::{Plain, element_type, field_named, from_value, to_value};
+use crate::record::plain::{Draft, Plain, element_type, field_named, from_value, to_value};
 use crate::store::search;
 use crate::store::views::{
     self, FLAG_CLOCK, FLAG_CONCURRENT, FLAG_CONFLICT, FLAG_DAMAGED, Shown, Stored, View, WHEN, bind,
@@ -50,6 +52,7 @@ pub enum Query {
 /// Which page of which records.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record), uniffi(name = "ListQuery"))]
 pub struct List {
     /// The record type's name.
     pub kind: String,
@@ -67,6 +70,7 @@ pub struct List {
 
 /// Where a page ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct PageKey {
     /// The time of the last row, in ms.
     pub when_ms: i64,
@@ -77,6 +81,7 @@ pub struct PageKey {
 /// What to look for.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record), uniffi(name = "SearchQuery"))]
 pub struct Search {
     /// What a person typed, with accents or without.
     pub text: String,
@@ -89,6 +94,7 @@ pub struct Search {
 /// What to count by.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record), uniffi(name = "CountsQuery"))]
 pub struct Counts {
     /// The record type's name.
     pub kind: String,
@@ -103,7 +109,7 @@ pub struct Counts {
 }
 
 /// An answer.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
     /// A page.
@@ -117,7 +123,8 @@ pub enum Answer {
 }
 
 /// A page of records.
-#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct Page {
     /// The rows, newest first.
     pub rows: Vec<Record>,
@@ -126,7 +133,8 @@ pub struct Page {
 }
 
 /// A record as a screen shows it.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct Record {
     /// The record type's name.
     pub kind: String,
@@ -139,7 +147,7 @@ pub struct Record {
     /// The log that created it.
     pub log: LogId,
     /// Single values by field name.
-    pub fields: BTreeMap<Cow<'static, str>, Plain>,
+    pub fields: FieldValues,
     /// Elements of sets and lists, where the whole record was asked for.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub lists: BTreeMap<String, Vec<Element>>,
@@ -156,8 +164,40 @@ pub struct Record {
     pub damaged: bool,
 }
 
+/// The single values of a record by field name; in JSON they and nothing else.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(transparent)]
+pub struct FieldValues {
+    values: BTreeMap<Cow<'static, str>, Plain>,
+    /// The record type's name.
+    #[serde(skip)]
+    kind: &'static str,
+    /// The elements of sets and lists, where the whole record was asked for.
+    #[serde(skip)]
+    elements: BTreeMap<&'static str, Vec<Plain>>,
+}
+
+impl Deref for FieldValues {
+    type Target = BTreeMap<Cow<'static, str>, Plain>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.values
+    }
+}
+
+impl From<FieldValues> for Content {
+    /// Gives them by type, with the elements of sets and lists where these are known.
+    fn from(from: FieldValues) -> Self {
+        let values = from.values.into_iter().map(|(name, value)| (name.into_owned(), value));
+        let lists = from.elements.into_iter();
+        let lists = lists.map(|(name, all)| (name.to_owned(), Plain::Many(all)));
+        Self::from(&Draft { kind: from.kind.to_owned(), fields: values.chain(lists).collect() })
+    }
+}
+
 /// One element of a set or list.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct Element {
     /// Its key: what a strike names.
     pub key: String,
@@ -172,6 +212,7 @@ pub struct Element {
 
 /// One cell of counts.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct Count {
     /// The values counted by, in the order asked for; none where a record has none.
     pub by: Vec<Option<Plain>>,
@@ -399,7 +440,7 @@ fn row(of: &'static Declaration, shown: Shown) -> Record {
         when_ms: shown.when_ms,
         saved_ms: shown.saved.ms(),
         log: shown.log,
-        fields: shown.fields,
+        fields: FieldValues { values: shown.fields, kind: of.name, elements: BTreeMap::new() },
         lists: BTreeMap::new(),
         conflicts: BTreeMap::new(),
         in_conflict: shown.flags & FLAG_CONFLICT != 0,
@@ -416,6 +457,8 @@ fn whole(of: &'static Declaration, shown: Shown, stored: &Stored) -> Record {
         if field.is_list() {
             let elements = elements(field, stored);
             if !elements.is_empty() {
+                let plain = elements.iter().map(|element| element.value.clone()).collect();
+                record.fields.elements.insert(field.name, plain);
                 record.lists.insert(field.name.to_owned(), elements);
             }
         }
@@ -479,6 +522,7 @@ fn rivals(field: &Field, stored: &Stored) -> Vec<Plain> {
 
 /// A member device, without a name: the shell adds that.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct MemberDevice {
     /// The device.
     pub device: DeviceKey,
@@ -497,6 +541,7 @@ pub struct MemberDevice {
 /// Whether a device is a member now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
 pub enum MemberStatus {
     /// It is.
     Active,

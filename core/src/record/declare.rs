@@ -152,6 +152,7 @@ impl Lifecycle {
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
 )]
 #[repr(u8)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
 pub enum Role {
     /// Team member on duty.
     R1 = 1,
@@ -402,6 +403,15 @@ macro_rules! record {
         #[derive(Debug, Clone, Default, PartialEq, $crate::serde::Serialize, $crate::serde::Deserialize)]
         #[serde(default, crate = "::tuquan_core::serde")]
         pub struct $name {
+            /// When it happened; when it was saved says nobody but the phone's clock.
+            #[serde(skip_serializing_if = "::tuquan_core::record::plain::is_default")]
+            pub t_occ: Option<$crate::record::declare::TimeMs>,
+            /// Who was signed in on a shared phone, by person id.
+            #[serde(skip_serializing_if = "::tuquan_core::record::plain::is_default")]
+            pub written_by: Option<$crate::ids::RecordId>,
+            /// What people picked among concurrent values.
+            #[serde(skip_serializing_if = "::tuquan_core::record::plain::is_default")]
+            pub picks: Vec<$crate::record::declare::Pick>,
             $(
                 $(#[$fdoc])*
                 #[serde(skip_serializing_if = "::tuquan_core::record::plain::is_default")]
@@ -437,18 +447,24 @@ macro_rules! record {
             /// Returns the fields that are set, as a draft for a command.
             #[must_use]
             pub fn draft(&self) -> $crate::record::plain::Draft {
+                use $crate::record::plain::Draftable;
                 let mut draft = $crate::record::plain::Draft::new($table);
-                $(
-                    $crate::record::plain::Draftable::put(&self.$field, stringify!($field), &mut draft);
-                )*
+                self.t_occ.put("t_occ", &mut draft);
+                self.written_by.put("written_by", &mut draft);
+                self.picks.put("picks", &mut draft);
+                $(self.$field.put(stringify!($field), &mut draft);)*
                 draft
             }
 
             /// Reads a draft back; unknown names and wrong types are left out.
             #[must_use]
             pub fn from_draft(draft: &$crate::record::plain::Draft) -> Self {
+                use $crate::record::plain::Draftable;
                 Self {
-                    $($field: $crate::record::plain::Draftable::take(draft, stringify!($field)),)*
+                    t_occ: Draftable::take(draft, "t_occ"),
+                    written_by: Draftable::take(draft, "written_by"),
+                    picks: Draftable::take(draft, "picks"),
+                    $($field: Draftable::take(draft, stringify!($field)),)*
                 }
             }
         }
@@ -618,6 +634,7 @@ macro_rules! element {
 
 element! {
     /// One pick of a person among concurrent values; the choice is logged.
+    #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
     pub struct Pick {
         /// The number of the field that was in conflict.
         field: i64,
@@ -630,6 +647,7 @@ element! {
 
 element! {
     /// One transition of a folded state.
+    #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
     pub struct Transition {
         /// The number of the state it goes to.
         to: i64,
@@ -640,7 +658,8 @@ element! {
     }
 }
 
-/// The fields that every record has. Numbers 1 to 15 are kept for them.
+/// The fields that every record has, which [`record!`](crate::record!) puts into each struct. Numbers 1
+/// to 15 are kept for them.
 pub const COMMON: &[Field] = &[
     Field {
         number: 1,

@@ -15,6 +15,8 @@ use crate::ids::{RecordId, to_hex};
 /// A plain value.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(untagged)]
+#[allow(clippy::use_self, reason = "the boundary's derive names the parts outside of the type")]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
 pub enum Plain {
     /// Yes or no.
     Bool(bool),
@@ -23,9 +25,9 @@ pub enum Plain {
     /// A text, a token of a closed list, or a record id in hexadecimal.
     Text(String),
     /// The elements of a set or list.
-    List(Vec<Self>),
+    Many(Vec<Plain>),
     /// The parts of an element.
-    Parts(BTreeMap<String, Self>),
+    Parts(BTreeMap<String, Plain>),
 }
 
 impl From<&str> for Plain {
@@ -91,12 +93,12 @@ impl<T: FieldType> Draftable for Vec<T> {
         let list: Vec<Plain> =
             self.iter().filter_map(|held| from_value(&T::TYPE, &held.to_value())).collect();
         if !list.is_empty() {
-            draft.fields.insert(name.to_owned(), Plain::List(list));
+            draft.fields.insert(name.to_owned(), Plain::Many(list));
         }
     }
 
     fn take(draft: &Draft, name: &str) -> Self {
-        let Some(Plain::List(list)) = draft.fields.get(name) else {
+        let Some(Plain::Many(list)) = draft.fields.get(name) else {
             return Self::new();
         };
         list.iter().filter_map(|plain| T::from_value(&to_value(&T::TYPE, plain).ok()?)).collect()

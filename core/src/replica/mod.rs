@@ -52,6 +52,7 @@ enum Doubts {
 
 /// A record that changed, for screens that show it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct Changed {
     /// The record type's name.
     pub kind: String,

@@ -21,6 +21,7 @@ use crate::team::history::Verdict;
 
 /// The entries of one log that are kept apart.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct Quarantined {
     /// The author.
     pub device: DeviceKey,
@@ -34,8 +35,19 @@ pub struct Quarantined {
     pub count: u64,
 }
 
+/// One value that an entry sets or adds.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
+pub struct SaidValue {
+    /// The field's name.
+    pub field: String,
+    /// The value.
+    pub value: Plain,
+}
+
 /// What an entry that is kept apart says, for review.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct Said {
     /// The entry's sequence number.
     pub seq: u64,
@@ -46,7 +58,7 @@ pub struct Said {
     /// The record that it writes to.
     pub record: Option<RecordId>,
     /// What it sets or adds, by field name, in order.
-    pub fields: Vec<(String, Plain)>,
+    pub fields: Vec<SaidValue>,
 }
 
 impl Mind {
@@ -117,7 +129,7 @@ pub fn review(
 }
 
 /// Returns the record type's name and what the ops of an item say.
-fn words(mind: &Mind, item: &Item) -> (String, Vec<(String, Plain)>) {
+fn words(mind: &Mind, item: &Item) -> (String, Vec<SaidValue>) {
     let Some(view) = mind.view(item.kind).map(|view| &mind.views[view]) else {
         return (String::new(), Vec::new());
     };
@@ -132,7 +144,7 @@ fn words(mind: &Mind, item: &Item) -> (String, Vec<(String, Plain)>) {
             Op::Splice(_, _, _, text) => Some(Plain::Text(text.clone())),
             _ => None,
         };
-        fields.extend(plain.map(|plain| (field.name.to_owned(), plain)));
+        fields.extend(plain.map(|value| SaidValue { field: field.name.to_owned(), value }));
     }
     (view.of.name.to_owned(), fields)
 }

@@ -19,6 +19,7 @@ const STEP_ENTRIES_MAX: usize = 1_024;
 
 /// What a check of the store found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct Checked {
     /// Whether SQLite and SQLCipher found every page in order; nothing else is checked if not.
     pub pages_ok: bool,

@@ -25,6 +25,7 @@ use crate::store::logs::{self, LogRow, Segment};
 
 /// What was saved of a damaged store.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct Salvaged {
     /// Entries that were read, verified and kept.
     pub recovered: u64,

@@ -33,6 +33,7 @@ const MINUTE_MS: i64 = 60_000;
 /// How to split figures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
 pub enum Cut {
     /// Not at all.
     None,
@@ -49,6 +50,7 @@ pub enum Cut {
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
 )]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
 pub enum CutKey {
     /// Everything.
     All,
@@ -62,6 +64,7 @@ pub enum CutKey {
 
 /// How long something took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct Spread {
     /// The median, in whole minutes; of an even number the mean of the two in the middle.
     pub median_min: i64,
@@ -73,6 +76,7 @@ pub struct Spread {
 
 /// A part of a whole: never printed as a percentage without both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct Share {
     /// The part.
     pub n: u64,
@@ -82,6 +86,7 @@ pub struct Share {
 
 /// The figures of one window.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct Figures {
     /// Incidents that occurred in the window.
     pub new: u64,

@@ -21,6 +21,7 @@ const CLOSING_DAY: i64 = 15;
 
 /// A stretch of time, `[from_ms, to_ms)`, in ms since 1970 UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct Window {
     /// The first moment inside.
     pub from_ms: i64,
@@ -32,6 +33,7 @@ pub struct Window {
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
 )]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct IsoWeek {
     /// The year.
     pub year: i32,

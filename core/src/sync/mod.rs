@@ -11,6 +11,7 @@ mod cover;
 pub mod frames;
 pub mod join;
 pub mod line;
+pub mod meeting;
 pub mod relay;
 pub mod session;
 pub mod truth;

@@ -14,6 +14,7 @@ use crate::replica::mind::Mind;
 
 /// How a phone stands with one other member device.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct PeerTruth {
     /// The device.
     pub device: DeviceKey,
@@ -27,6 +28,7 @@ pub struct PeerTruth {
 
 /// How a phone stands with a hub.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct HubTruth {
     /// The hub's key.
     pub hub: DeviceKey,
@@ -36,6 +38,7 @@ pub struct HubTruth {
 
 /// The truth about sync of one phone.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct Truth {
     /// Entries that are here.
     pub entries: u64,

@@ -28,6 +28,7 @@ pub const NAME_BYTES_MAX: usize = 64;
 )]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
 pub enum Rights {
     /// Reads.
     Reader = 0,

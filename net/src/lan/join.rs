@@ -90,9 +90,8 @@ where
         }
     }
     let device = admitted.ok_or_else(|| Error::new(Kind::NotReady, "nobody was admitted"))?;
-    let now_ms = step(store, |replica| Ok(replica.env.clock.now_ms())).await?;
     let line = host.into_line();
-    let stats = on_line(store, stream, line, Side::Responder, now_ms, |_| {}).await?;
+    let stats = on_line(store, stream, line, Side::Responder, |_| {}).await?;
     Ok((device, stats))
 }
 
@@ -141,9 +140,8 @@ where
         outcome?;
     }
     let outcome = joined.ok_or_else(|| Error::new(Kind::NotReady, "the joining ended"))?;
-    let now_ms = step(store, |replica| Ok(replica.env.clock.now_ms())).await?;
     let line = guest.into_line();
-    let stats = on_line(store, stream, line, Side::Initiator, now_ms, |_| {}).await?;
+    let stats = on_line(store, stream, line, Side::Initiator, |_| {}).await?;
     Ok((outcome, stats))
 }
 

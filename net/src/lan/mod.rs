@@ -41,11 +41,10 @@ pub enum Served {
 pub async fn dial(
     store: &Arc<Tuquan>,
     address: SocketAddr,
-    now_ms: i64,
     tell: impl FnMut(Event),
 ) -> Result<Stats> {
     let stream = connect(address).await?;
-    stream::meet(store, stream, Side::Initiator, now_ms, tell).await
+    stream::meet(store, stream, Side::Initiator, tell).await
 }
 
 pub(crate) async fn connect(address: SocketAddr) -> Result<TcpStream> {
@@ -76,12 +75,8 @@ pub async fn serve(
         let (store, tell) = (Arc::clone(&store), Arc::clone(&tell));
         guests.spawn(async move {
             stream.set_nodelay(true).ok();
-            let now_ms = crate::step(&store, |replica| Ok(replica.env.clock.now_ms())).await;
             let each = |event| tell(address, Served::Event(event));
-            let met = match now_ms {
-                Ok(now) => stream::meet(&store, stream, Side::Responder, now, each).await,
-                Err(error) => Err(error),
-            };
+            let met = stream::meet(&store, stream, Side::Responder, each).await;
             tell(address, met.map_or_else(Served::Failed, Served::Met));
             drop(place);
         });

@@ -86,15 +86,15 @@ fn create(rng: &mut ChaCha8Rng, kind: &str, text: &str) -> Command {
         "shift" => {
             let key = pick(rng, &["2026-11-05/b1/toi", "2026-11-05/b2/toi"]).to_owned();
             let weather = pick(rng, &["dry", "rain", "storm"]);
-            let person = Plain::List(vec![person(rng)]);
+            let person = Plain::Many(vec![person(rng)]);
             (draft.with("weather", Plain::from(weather)).with("on_duty", person), Some(key))
         }
         "log_entry" => {
-            let lines = Plain::List(vec![Plain::from(text)]);
+            let lines = Plain::Many(vec![Plain::from(text)]);
             (draft.with("category", Plain::from("noise")).with("note", lines), None)
         }
         "handover" => {
-            let lines = Plain::List(vec![Plain::from(text)]);
+            let lines = Plain::Many(vec![Plain::from(text)]);
             (draft.with("notes", lines), None)
         }
         _ => {

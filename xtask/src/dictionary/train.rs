@@ -183,7 +183,7 @@ fn tell(store: &Tuquan, number: u64, event: &SampleEvent) -> Result<(), Error> {
         1 => {
             let lines = [Some(&event.text), event.note.as_ref()].into_iter().flatten();
             let lines = lines.map(|line| Plain::Text(line.clone())).collect();
-            let draft = common("log_entry", "note", Plain::List(lines));
+            let draft = common("log_entry", "note", Plain::Many(lines));
             tap(&Command::Create { draft, key: None }).map(|_| ())
         }
         _ => incident(event, summary(), &mut tap),

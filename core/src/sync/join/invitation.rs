@@ -69,7 +69,9 @@ pub struct Taken {
 }
 
 /// What a person said of the digits on the two screens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
 pub enum Compared {
     /// They are the same.
     Equal,

@@ -48,6 +48,7 @@ const GET_BYTES_MAX: u64 = 4 << 20;
 
 /// What a meeting with a hub did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct RelayStats {
     /// Round trips.
     pub requests: u64,

@@ -18,7 +18,8 @@ pub struct Options {
 }
 
 /// What was sent and received.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record), uniffi(name = "SessionStats"))]
 pub struct Stats {
     /// Entries sent.
     pub sent: u64,

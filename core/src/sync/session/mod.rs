@@ -40,7 +40,7 @@ pub use self::message::{
     VERSION, WANT_HELD_MAX, Want,
 };
 use self::plan::Plan;
-pub use self::reset::{ResetCheck, reset_check};
+pub use self::reset::{EntriesOf, ResetCheck, reset_check};
 use crate::error::{Error, Kind, Result};
 use crate::ids::{DeviceKey, EpochId, LogId};
 use crate::replica::Replica;
@@ -55,7 +55,9 @@ pub const CREDIT_BYTES: u64 = 4 << 20;
 pub const LAG_ENTRIES: u64 = 4_096;
 
 /// Which side of a session this is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
 pub enum Side {
     /// Speaks first.
     Initiator,

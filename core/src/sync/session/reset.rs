@@ -11,15 +11,26 @@ use crate::log::pack::Header;
 use crate::replica::ingest::link_at;
 use crate::replica::mind::{KnownLog, Mind};
 
+/// How many entries of one device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
+pub struct EntriesOf {
+    /// The device that wrote them.
+    pub device: DeviceKey,
+    /// How many.
+    pub entries: u64,
+}
+
 /// What would be lost, as far as the signed acknowledgements of other devices say.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct ResetCheck {
     /// Whether every entry that is here was acknowledged by at least one other device of the team.
     pub safe: bool,
     /// How many entries are known to be here only.
     pub entries: u64,
     /// The devices that wrote them, with how many each.
-    pub by: Vec<(DeviceKey, u64)>,
+    pub by: Vec<EntriesOf>,
     /// How many other devices have acknowledged anything.
     pub heard: u64,
 }
@@ -38,10 +49,10 @@ pub fn reset_check(connection: &Connection, mind: &Mind) -> Result<ResetCheck> {
     let mut count = |device: DeviceKey, left: &Stretches| {
         let entries: u64 = left.iter().map(|(first, end)| end - first).sum();
         check.entries += entries;
-        match check.by.iter_mut().find(|(known, _)| *known == device) {
+        match check.by.iter_mut().find(|of| of.device == device) {
             _ if entries == 0 => {}
-            Some((_, sum)) => *sum += entries,
-            None => check.by.push((device, entries)),
+            Some(of) => of.entries += entries,
+            None => check.by.push(EntriesOf { device, entries }),
         }
     };
     for log in &mind.logs {
