@@ -14,6 +14,7 @@ mod bite;
 mod cargo;
 mod check;
 mod dictionary;
+mod journey;
 #[cfg(feature = "train")]
 #[cfg(feature = "train")]
 #[path = "../../cli/src/sample.rs"]
@@ -35,6 +36,7 @@ cargo xtask <command>
   schema [--check]      writes core/schema.lock, or compares with it
   dictionary [--write]  trains the zstd dictionary on generated events and measures it
   bench [arg...]        measures the core beside raw SQLite, release build
+  journey [language...] the golden journey in Kotlin, Swift, Python and C, on a real library and hub
   size [--openssl] [level...]
                         builds the core as a library of its own and prints its size
 ";
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
         ["schema", rest @ ..] => schema::run(rest),
         ["dictionary", rest @ ..] => dictionary::run(rest),
         ["bench", rest @ ..] => bench(rest),
+        ["journey", rest @ ..] => journey::run(rest),
         ["size", rest @ ..] => size::run(rest),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");

@@ -1,0 +1,166 @@
+//! `cargo xtask journey <language>...`: the golden journey through the bindings of a language, on the
+//! real library and a real hub.
+//!
+//! Each language writes what it found as JSON; `bindings/journey/expected.json` is what all of them
+//! must find. Must not know: what the journey does.
+
+mod c;
+mod kotlin;
+mod python;
+mod swift;
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use crate::Outcome;
+use crate::cargo::{cargo, root, run as call};
+
+/// What every language's journey is given.
+pub(crate) struct Kit {
+    /// The checkout.
+    pub(crate) root: PathBuf,
+    /// The folder with `libtuquan_ffi.so` and `.a`, with the test door.
+    pub(crate) library: PathBuf,
+    /// The folder with the generated sources, one folder for each language.
+    pub(crate) generated: PathBuf,
+    /// Where a language keeps what it builds, outside of the checkout's tracked files.
+    pub(crate) build: PathBuf,
+    /// The hub's address.
+    hub: String,
+    work: PathBuf,
+}
+
+/// Runs the journeys of the languages named, or of all.
+pub(crate) fn run(args: &[&str]) -> Outcome {
+    let all = ["python", "c", "kotlin", "swift"];
+    let languages = if args.is_empty() { &all[..] } else { args };
+    if let Some(unknown) = languages.iter().find(|name| !all.contains(name)) {
+        return Err(format!("no journey in {unknown}; there are {}", all.join(", ")));
+    }
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| root().join("target"), PathBuf::from);
+    let library = build(&target)?;
+    let journeys = target.join("journey");
+    let generated = journeys.join("generated");
+    generate(&library, &generated)?;
+    let mut failures = Vec::new();
+    for language in languages {
+        println!("\n== journey in {language}");
+        let work = journeys.join(format!("work-{language}"));
+        let hub = Hub::start(&target, &journeys.join(format!("hub-{language}")))?;
+        fs::remove_dir_all(&work).ok();
+        fs::create_dir_all(&work).map_err(|error| format!("{}: {error}", work.display()))?;
+        let kit = Kit {
+            root: root(),
+            library: library.clone(),
+            generated: generated.clone(),
+            build: journeys.join(format!("build-{language}")),
+            hub: hub.url.clone(),
+            work,
+        };
+        let outcome = match *language {
+            "python" => python::run(&kit),
+            "c" => c::run(&kit),
+            "kotlin" => kotlin::run(&kit),
+            _ => swift::run(&kit),
+        };
+        match outcome.and_then(|()| kit.compare()) {
+            Ok(()) => println!("== journey in {language}: as expected"),
+            Err(why) => failures.push(format!("{language}: {why}")),
+        }
+    }
+    if failures.is_empty() { Ok(()) } else { Err(failures.join("\n")) }
+}
+
+/// Builds the library as it ships but for the test door, the bindgen, and the command line that runs
+/// the hub.
+fn build(target: &Path) -> Result<PathBuf, String> {
+    let root = root();
+    let ffi = ["build", "--package", "tuquan-ffi", "--features", "test-door"];
+    call(&mut cargo(&root, ffi))?;
+    call(&mut cargo(&root, ["build", "--package", "tuquan-bindgen"]))?;
+    call(&mut cargo(&root, ["build", "--package", "tuquan"]))?;
+    Ok(target.join("debug"))
+}
+
+/// Makes the sources of each language from the built library.
+fn generate(library: &Path, to: &Path) -> Outcome {
+    fs::remove_dir_all(to).ok();
+    for language in ["kotlin", "swift", "python"] {
+        let mut command = Command::new(library.join("uniffi-bindgen"));
+        command.current_dir(root()).arg("generate").arg(library.join("libtuquan_ffi.so"));
+        command.args(["--language", language, "--no-format", "--out-dir"]);
+        call(command.arg(to.join(language)).stdout(Stdio::null()))?;
+    }
+    Ok(())
+}
+
+impl Kit {
+    /// Gives a command what a journey needs to find.
+    pub(crate) fn equip<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+        command
+            .env("TUQUAN_LIBRARY", &self.library)
+            .env("TUQUAN_GENERATED", &self.generated)
+            .env("TUQUAN_HUB", &self.hub)
+            .env("TUQUAN_WORK", &self.work)
+            .env("TUQUAN_JOURNEY", self.root.join("bindings/journey"))
+    }
+
+    /// Compares what was found with what all languages must find.
+    fn compare(&self) -> Outcome {
+        let read = |path: PathBuf| -> Result<serde_json::Value, String> {
+            let text = fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+            serde_json::from_slice(&text).map_err(|error| format!("{}: {error}", path.display()))
+        };
+        let expected = read(self.root.join("bindings/journey/expected.json"))?;
+        let found = read(self.work.join("result.json"))?;
+        let (Some(expected), Some(found)) = (expected.as_object(), found.as_object()) else {
+            return Err("a result is an object".to_owned());
+        };
+        let mut differ = Vec::new();
+        for name in expected.keys().chain(found.keys()) {
+            let (wanted, got) = (expected.get(name), found.get(name));
+            let line = format!("{name}: expected {wanted:?}, found {got:?}");
+            if wanted != got && !differ.contains(&line) {
+                differ.push(line);
+            }
+        }
+        if differ.is_empty() { Ok(()) } else { Err(differ.join("\n  ")) }
+    }
+}
+
+/// A hub that ends when it goes out of scope.
+struct Hub {
+    process: Child,
+    url: String,
+}
+
+impl Hub {
+    fn start(target: &Path, data: &Path) -> Result<Self, String> {
+        fs::remove_dir_all(data).ok();
+        let mut command = Command::new(target.join("debug/tuquan"));
+        command.args(["hub", "--listen", "127.0.0.1:0", "--lang", "en", "--data-dir"]).arg(data);
+        command.stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut process = command.spawn().map_err(|error| format!("the hub: {error}"))?;
+        let mut line = String::new();
+        if let Some(stdout) = process.stdout.take() {
+            BufReader::new(stdout).read_line(&mut line).ok();
+        }
+        let address = line.split_whitespace().find(|word| word.contains("127.0.0.1:"));
+        let Some(address) = address.and_then(|word| word.split("127.0.0.1:").nth(1)) else {
+            process.kill().ok();
+            return Err(format!("the hub said {line:?}"));
+        };
+        let port: String = address.chars().take_while(char::is_ascii_digit).collect();
+        Ok(Self { process, url: format!("http://127.0.0.1:{port}") })
+    }
+}
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+}
