@@ -9,6 +9,7 @@
 mod blind;
 mod client;
 mod conformance;
+mod crowd;
 mod flood;
 mod journey;
 mod keeping;
