@@ -66,7 +66,7 @@ pub(super) const ROUTES: &[Route] = &[
         query: &[],
         body: Content::Json("SignedHashes"),
         answers: &[(200, Content::Json("Deleted"))],
-        refusals: &[404, 413],
+        refusals: &[404, 413, 507],
         service: || serve("POST", delete),
     },
 ];

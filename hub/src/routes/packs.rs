@@ -88,7 +88,7 @@ pub(super) const ROUTES: &[Route] = &[
         query: &[],
         body: Content::Json("SignedIds"),
         answers: &[(200, Content::Json("Deleted"))],
-        refusals: &[404, 413],
+        refusals: &[404, 413, 507],
         service: || serve("POST", delete),
     },
     Route {
@@ -99,7 +99,7 @@ pub(super) const ROUTES: &[Route] = &[
         query: &[],
         body: Content::Json("Ids"),
         answers: &[(204, Content::Empty)],
-        refusals: &[404, 413],
+        refusals: &[404, 413, 507],
         service: || serve("POST", opened),
     },
 ];

@@ -11,6 +11,7 @@ mod client;
 mod conformance;
 mod crowd;
 mod flood;
+mod full;
 mod journey;
 mod keeping;
 mod kill;
