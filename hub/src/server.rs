@@ -41,7 +41,14 @@ pub(crate) async fn serve(
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            Some(_) = connections.join_next(), if !connections.is_empty() => continue,
+            Some(ended) = connections.join_next(), if !connections.is_empty() => {
+                if ended.is_err() {
+                    // It takes nobody along, but somebody should look.
+                    app.journal.failure("connection", "E-IO");
+                    app.journal.add("panics", 1);
+                }
+                continue;
+            }
             () = app.stopped() => break,
         };
         let Ok((stream, _)) = accepted else {

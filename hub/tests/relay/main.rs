@@ -12,6 +12,7 @@ mod conformance;
 mod crowd;
 mod flood;
 mod full;
+mod hostile;
 mod journey;
 mod keeping;
 mod kill;
