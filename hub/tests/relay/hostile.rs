@@ -276,11 +276,11 @@ impl Dice {
     /// Puts something else in the place of one value, or of all.
     fn spoil_json(&mut self, value: &mut Value) {
         let inner = match value {
-            Value::Object(fields) if self.0.next_u32() % 4 > 0 => {
+            Value::Object(fields) if !self.0.next_u32().is_multiple_of(4) => {
                 let at = self.below(fields.len());
                 fields.values_mut().nth(at)
             }
-            Value::Array(items) if self.0.next_u32() % 3 > 0 => {
+            Value::Array(items) if !self.0.next_u32().is_multiple_of(3) => {
                 let at = self.below(items.len());
                 items.get_mut(at)
             }
