@@ -14,6 +14,7 @@ mod bite;
 mod cargo;
 mod check;
 mod dictionary;
+mod portable;
 #[cfg(feature = "train")]
 #[cfg(feature = "train")]
 #[path = "../../cli/src/sample.rs"]
@@ -37,6 +38,7 @@ cargo xtask <command>
   bench [arg...]        measures the core beside raw SQLite, release build
   size [--openssl] [level...]
                         builds the core as a library of its own and prints its size
+  static                builds tuquan, hub included, as one file that needs no other
 ";
 
 fn main() -> ExitCode {
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
         ["dictionary", rest @ ..] => dictionary::run(rest),
         ["bench", rest @ ..] => bench(rest),
         ["size", rest @ ..] => size::run(rest),
+        ["static", rest @ ..] => portable::run(rest),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
             Ok(())
