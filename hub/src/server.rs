@@ -46,6 +46,7 @@ pub(crate) async fn serve(
                     // It takes nobody along, but somebody should look.
                     app.journal.failure("connection", "E-IO");
                     app.journal.add("panics", 1);
+                    app.journal.add("connections", -1);
                 }
                 continue;
             }

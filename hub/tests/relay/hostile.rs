@@ -20,7 +20,7 @@ use tuquan_core::sync::relay;
 use crate::place::{Place, Team, ids};
 
 /// Requests of one seed, half of them mutated in their parts and half in their bytes.
-const REQUESTS: u64 = 2_500;
+const REQUESTS: u64 = 1_500;
 const SILENCE_MAX: Duration = Duration::from_secs(20);
 const MAILBOX: &str = "/v1/mailbox/000102030405060708090a0b0c0d0e0f";
 
