@@ -8,8 +8,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng as _, SeedableRng as _};
 use tuquan_core::crypto::DeviceSecret;
 use tuquan_core::door::Tuquan;
-use tuquan_core::error::Result;
-use tuquan_core::ids::{ChunkHash, DeviceKey, Digest, LogId, SpaceId};
+use tuquan_core::error::{Error, Kind, Result};
+use tuquan_core::ids::{ChunkHash, DeviceKey, Digest, Link, LogId, SpaceId};
 use tuquan_core::log::pack::{Extent, Header, pack_id};
 use tuquan_core::sync::relay::{
     Hub, Listed, Next, RelayEvent, RelayStats, RelaySync, Request, Response, SignedAck, ack_hash,
@@ -159,16 +159,33 @@ impl ModelHub {
     /// removed, or (none) not at all.
     #[must_use]
     pub fn is_member(&self, device: &DeviceKey) -> Option<bool> {
+        standing(&Members::of(&self.space, &self.chains().entries()), device)
+    }
+
+    /// Puts the control logs together that it keeps.
+    fn chains(&self) -> Chains {
         let mut chains = Chains::new(self.space);
-        for bytes in self.shelf.packs.values() {
-            if Header::read(bytes).is_ok_and(|header| header.open) {
-                // What does not verify counts for nothing.
-                let _ = chains.take(bytes);
-            }
+        for bytes in self.shelf.packs.values().filter(|bytes| is_open(bytes)) {
+            // What does not verify counts for nothing.
+            let _ = chains.take(bytes);
         }
-        let members = Members::of(&self.space, &chains.entries());
-        let is_removed = members.removed.contains_key(device);
-        members.devices.contains_key(device).then_some(true).or(is_removed.then_some(false))
+        chains
+    }
+
+    /// Refuses a batch whose control logs do not verify or are by somebody whom nobody named.
+    fn check(&self, packs: &[Vec<u8>]) -> Result<()> {
+        let mut chains = self.chains();
+        let known: BTreeSet<Link> = chains.entries().iter().map(|entry| entry.link).collect();
+        for bytes in packs.iter().filter(|bytes| is_open(bytes)) {
+            chains.take(bytes)?;
+        }
+        let entries = chains.entries();
+        let members = Members::of(&self.space, &entries);
+        let mut fresh = entries.iter().filter(|entry| !known.contains(&entry.link));
+        match fresh.find(|entry| standing(&members, &entry.device).is_none()) {
+            Some(_) => Err(Error::new(Kind::NotMember, "the author of a control entry")),
+            None => Ok(()),
+        }
     }
 
     fn signs(&self, id: &Digest) -> Vec<u8> {
@@ -213,7 +230,7 @@ impl ModelHub {
     /// Answers one request.
     ///
     /// # Errors
-    /// None of its own; what a request itself is refused for.
+    /// What a request is refused for.
     pub fn answer(&mut self, request: &Request) -> Result<Response> {
         self.requests += 1;
         Ok(match request {
@@ -235,6 +252,7 @@ impl ModelHub {
             }
             Request::Get { ids } => Response::Packs(self.give(ids)),
             Request::Put { packs } => {
+                self.check(packs)?;
                 let receipts = packs.iter().map(|bytes| {
                     let id = pack_id(bytes);
                     (id, self.signs(&id))
@@ -311,6 +329,16 @@ impl ModelHub {
         }
         packs
     }
+}
+
+fn is_open(pack: &[u8]) -> bool {
+    Header::read(pack).is_ok_and(|header| header.open)
+}
+
+/// Tells whether a device is a member, was one (false), or is unknown.
+fn standing(members: &Members, device: &DeviceKey) -> Option<bool> {
+    let was = members.removed.contains_key(device).then_some(false);
+    members.devices.contains_key(device).then_some(true).or(was)
 }
 
 /// Where a line breaks.
