@@ -187,7 +187,7 @@ extern "C" fn tq_next_change(
 }
 
 /// Gives why a call on this handle, or on a meeting of it, failed last, on whatever thread:
-/// `{"kind":"not_found","code":"E-NOT-FOUND","reason":"..."}`; an empty text if none has. The kind is
+/// `{"kind":"not_found","code":"E-NOTFOUND","reason":"..."}`; an empty text if none has. The kind is
 /// the status, the reason is for developers and is not to be shown to people. Fast.
 #[unsafe(no_mangle)]
 extern "C" fn tq_last_error(
