@@ -14,6 +14,7 @@ mod bite;
 mod cargo;
 mod check;
 mod dictionary;
+mod header;
 mod journey;
 mod portable;
 #[cfg(feature = "train")]
@@ -36,6 +37,7 @@ cargo xtask <command>
   schema [--check]      writes core/schema.lock, or compares with it
   dictionary [--write]  trains the zstd dictionary on generated events and measures it
   bench [arg...]        measures the core beside raw SQLite, release build
+  header [--check]      writes bindings/c/include/tuquan.h, or compares with it
   journey [language...] the golden journey in Kotlin, Swift, Python and C, on a real library and hub
   size [--openssl] [level...]
                         builds the core as a library of its own and prints its size
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
         ["schema", rest @ ..] => schema::run(rest),
         ["dictionary", rest @ ..] => dictionary::run(rest),
         ["bench", rest @ ..] => bench(rest),
+        ["header", rest @ ..] => header::run(rest),
         ["journey", rest @ ..] => journey::run(rest),
         ["size", rest @ ..] => size::run(rest),
         ["static", rest @ ..] => portable::run(rest),
