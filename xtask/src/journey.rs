@@ -45,7 +45,7 @@ pub(crate) fn run(args: &[&str]) -> Outcome {
     let library = build(&target)?;
     let journeys = target.join("journey");
     let generated = journeys.join("generated");
-    generate(&library, &generated)?;
+    generate(&target.join("bindgen/debug/uniffi-bindgen"), &library, &generated)?;
     let mut failures = Vec::new();
     for language in languages {
         println!("\n== journey in {language}");
@@ -81,16 +81,17 @@ fn build(target: &Path) -> Result<PathBuf, String> {
     let root = root();
     let ffi = ["build", "--package", "tuquan-ffi", "--features", "test-door"];
     call(&mut cargo(&root, ffi))?;
-    call(&mut cargo(&root, ["build", "--package", "tuquan-bindgen"]))?;
+    let mut bindgen = cargo(&root, ["build", "--manifest-path", "bindings/bindgen/Cargo.toml"]);
+    call(bindgen.arg("--locked").arg("--target-dir").arg(target.join("bindgen")))?;
     call(&mut cargo(&root, ["build", "--package", "tuquan"]))?;
     Ok(target.join("debug"))
 }
 
 /// Makes the sources of each language from the built library.
-fn generate(library: &Path, to: &Path) -> Outcome {
+fn generate(bindgen: &Path, library: &Path, to: &Path) -> Outcome {
     fs::remove_dir_all(to).ok();
     for language in ["kotlin", "swift", "python"] {
-        let mut command = Command::new(library.join("uniffi-bindgen"));
+        let mut command = Command::new(bindgen);
         command.current_dir(root()).arg("generate").arg(library.join("libtuquan_ffi.so"));
         command.args(["--language", language, "--no-format", "--out-dir"]);
         call(command.arg(to.join(language)).stdout(Stdio::null()))?;
