@@ -45,7 +45,7 @@ pub(crate) fn run(args: &[&str]) -> Outcome {
     let library = build(&target)?;
     let journeys = target.join("journey");
     let generated = journeys.join("generated");
-    generate(&target.join("bindgen/debug/uniffi-bindgen"), &library, &generated)?;
+    generate(&bindgen(&target)?, &library, &generated)?;
     let mut failures = Vec::new();
     for language in languages {
         println!("\n== journey in {language}");
@@ -81,10 +81,16 @@ fn build(target: &Path) -> Result<PathBuf, String> {
     let root = root();
     let ffi = ["build", "--package", "tuquan-ffi", "--features", "test-door"];
     call(&mut cargo(&root, ffi))?;
-    let mut bindgen = cargo(&root, ["build", "--manifest-path", "bindings/bindgen/Cargo.toml"]);
-    call(bindgen.arg("--locked").arg("--target-dir").arg(target.join("bindgen")))?;
     call(&mut cargo(&root, ["build", "--package", "tuquan"]))?;
     Ok(target.join("debug"))
+}
+
+/// Builds what makes sources of the library, and returns its place.
+pub(crate) fn bindgen(target: &Path) -> Result<PathBuf, String> {
+    let target = target.join("bindgen");
+    let args = ["build", "--manifest-path", "bindings/bindgen/Cargo.toml", "--locked"];
+    call(cargo(&root(), args).arg("--target-dir").arg(&target))?;
+    Ok(target.join("debug/uniffi-bindgen"))
 }
 
 /// Makes the sources of each language from the built library.
@@ -149,13 +155,15 @@ impl Kit {
 }
 
 /// A hub that ends when it goes out of scope.
-struct Hub {
+pub(crate) struct Hub {
     process: Child,
-    url: String,
+    /// Its address.
+    pub(crate) url: String,
 }
 
 impl Hub {
-    fn start(target: &Path, data: &Path) -> Result<Self, String> {
+    /// Starts the hub of the command line that was built in `target`, with its data in `data`.
+    pub(crate) fn start(target: &Path, data: &Path) -> Result<Self, String> {
         fs::remove_dir_all(data).ok();
         let mut command = Command::new(target.join("debug/tuquan"));
         command.args(["hub", "--listen", "127.0.0.1:0", "--lang", "en", "--data-dir"]).arg(data);
