@@ -75,13 +75,11 @@ pub(crate) fn run(args: &[&str]) -> Outcome {
     if failures.is_empty() { Ok(()) } else { Err(failures.join("\n")) }
 }
 
-/// Builds the library as it ships but for the test door, the bindgen, and the command line that runs
-/// the hub.
+/// Builds the library with the test door, and the command line that runs the hub: in the form of call
+/// that the tests use, so that nothing is compiled twice.
 fn build(target: &Path) -> Result<PathBuf, String> {
-    let root = root();
-    let ffi = ["build", "--package", "tuquan-ffi", "--features", "test-door"];
-    call(&mut cargo(&root, ffi))?;
-    call(&mut cargo(&root, ["build", "--package", "tuquan"]))?;
+    let args = ["build", "--workspace", "--features", "tuquan-ffi/test-door"];
+    call(&mut cargo(&root(), args))?;
     Ok(target.join("debug"))
 }
 

@@ -39,8 +39,7 @@ cargo xtask <command>
   bench [arg...]        measures the core beside raw SQLite, release build
   header [--check]      writes bindings/c/include/tuquan.h, or compares with it
   journey [language...] the golden journey in Kotlin, Swift, Python and C, on a real library and hub
-  size [--openssl] [level...]
-                        builds the core as a library of its own and prints its size
+  size [level...]       builds the library as it ships and prints what takes how much room
   static                builds tuquan, hub included, as one file that needs no other
 ";
 
