@@ -240,7 +240,8 @@ pub(super) fn extend_control<'a>(
                     Some(_) => continue,
                     None => links.push(verified.link),
                 }
-                known.push(control_entry(log, range.device, entry, &verified));
+                let before = links.get(index - 1).copied().unwrap_or_default();
+                known.push(control_entry(log, range.device, entry, (before, &verified)));
             }
         }
     }
@@ -260,7 +261,7 @@ fn control_entry(
     log: LogId,
     device: DeviceKey,
     entry: &Entry,
-    verified: &Verified,
+    (before, verified): (Link, &Verified),
 ) -> ControlEntry {
     let act = match entry.items.first() {
         Some(Body::Bytes(bytes)) => Act::decode(entry.kind, bytes).ok(),
@@ -270,6 +271,7 @@ fn control_entry(
         log,
         device,
         seq: verified.seq,
+        before,
         link: verified.link,
         heads: verified.heads.to_vec(),
         act: act.unwrap_or(Act::Unknown(entry.kind)),

@@ -58,6 +58,7 @@ impl Chains {
                         log,
                         device: range.device,
                         seq: verified.seq,
+                        before: key.1,
                         link: verified.link,
                         heads: verified.heads.to_vec(),
                         act: act.unwrap_or(Act::Unknown(entry.kind)),

@@ -88,7 +88,9 @@ impl Team {
         link[2] = number as u8;
         let link = Link(link);
         let (log, device, seq) = (control_log(author), key(author), seq as u64);
-        self.entries.push(ControlEntry { log, device, seq, link, heads, act });
+        let own = self.entries.iter().rfind(|entry| entry.log == log);
+        let before = own.map(|entry| entry.link).unwrap_or_default();
+        self.entries.push(ControlEntry { log, device, seq, before, link, heads, act });
         self.heard[author].insert(link);
         link
     }

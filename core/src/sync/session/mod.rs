@@ -16,8 +16,8 @@
 //! `introduction` that answers: so members meet whoever joined first.
 //!
 //! The responder says nothing else before a good hello. A session that is cut off anywhere leaves both
-//! replicas intact, and the next one goes on from the vectors. A pack that cannot be used (a fork,
-//! a missing key) stops only its own log. Must not know: transports, encryption of the line; the
+//! replicas intact, and the next one goes on from the vectors. A pack that cannot be used (a missing
+//! key) stops only its own log; of a log with two histories all goes that the other side lacks. Must not know: transports, encryption of the line; the
 //! signed hello is the authentication, and the line's key where there is one must be the member's.
 
 pub(in crate::sync) mod ack;

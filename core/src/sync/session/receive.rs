@@ -12,7 +12,7 @@ use crate::log::pack::{Header, Known};
 use crate::replica::Replica;
 use crate::replica::ingest::{self, Ingested, link_at};
 use crate::replica::mind::Mind;
-use crate::replica::outgoing::Vector;
+use crate::replica::outgoing::{Vector, is_other_history};
 
 /// Trimmed packs start with flags below this, whole ones with a letter.
 const TRIMMED_BELOW: u8 = 32;
@@ -145,8 +145,8 @@ impl Session {
         Ok(())
     }
 
-    /// Compares the other side's vector with what is here: forks, how much lacks. More of the own
-    /// log than is here counts when it comes with the own seal.
+    /// Compares the other side's vector with what is here: other histories, how much lacks. More of
+    /// the own log than is here counts when it comes with the own seal.
     fn compare(&mut self, replica: &mut Replica, theirs: &Vector) -> Result<Want> {
         let (mut lag, mut held, mut own) = (0, Vec::new(), None);
         let mind = &replica.mind;
@@ -157,17 +157,15 @@ impl Session {
                 continue;
             };
             let missing = entry.next.saturating_sub(known.row.next);
-            let is_own = mind.grows_here(&log);
-            let link = match entry.next {
-                next if next == known.row.next => Some(known.row.link),
-                next if next < known.row.next && is_own => {
-                    Some(link_at(&replica.connection, mind, mind.by_id[&log], next)?.0)
+            if is_other_history(&replica.connection, mind, entry)? {
+                // All of it, please: where the two part is not known.
+                held.push((index, 0, 0));
+                let log = mind.root(&log);
+                if self.forked.insert(log) {
+                    self.events.push_back(Event::Forked { log });
                 }
-                _ => None,
-            };
-            if link.is_some_and(|link| link != entry.link) {
-                self.forked.insert(log);
-                self.events.push_back(Event::Forked { log });
+                // A word is enough to begin another data log, not to end governing.
+                let is_own = known.row.sort == Sort::Data && mind.grows_here(&log);
                 own = own.or(is_own.then_some(log));
             }
             lag += missing;
@@ -189,7 +187,7 @@ impl Session {
         let (Some(mine), Some(theirs)) = (&self.mine, theirs) else {
             return Ok(());
         };
-        let plan = Plan::new(replica, mine, theirs, want, &self.forked, self.epochs.0)?;
+        let plan = Plan::new(replica, mine, theirs, want, self.epochs.0)?;
         self.stats.to_send = plan.entries;
         self.plan = Some(plan);
         self.events.push_back(Event::Progress(self.stats));
@@ -240,6 +238,9 @@ impl Session {
     fn note_received(&mut self, replica: &Replica, ingested: Ingested) -> Result<()> {
         if let Some(log) = ingested.restored {
             self.events.push_back(Event::Restored { log });
+        }
+        if let Some(log) = ingested.forked.filter(|log| self.forked.insert(*log)) {
+            self.events.push_back(Event::Forked { log });
         }
         let has_team_changed = ingested.team_changed;
         let broken = ingested.broken.iter().cloned();
