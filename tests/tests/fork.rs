@@ -3,22 +3,38 @@
 //! number. Whoever met which first, in the end all hold all notes and show the same, and all say
 //! whose device it is.
 
+use rand_chacha::ChaCha8Rng;
+use rand_core::{Rng as _, SeedableRng as _};
 use tuquan_core::door::Tuquan;
 use tuquan_core::door::command::Command;
-use tuquan_core::ids::{LogId, RecordId};
+use tuquan_core::ids::RecordId;
 use tuquan_core::record::declare::Role;
+use tuquan_core::replica::branch::Forked;
+use tuquan_core::sync::relay::RelayEvent;
 use tuquan_core::sync::session::Event;
 use tuquan_tests::copy::Copyable;
 use tuquan_tests::meeting::meet;
-use tuquan_tests::phone::{incident, note, request};
+use tuquan_tests::phone::{NOON_MS, incident, note, request};
+use tuquan_tests::relay::{ModelHub, meet as meet_hub};
 use tuquan_tests::team::{join, vector};
 
-/// A founder, a phone that was copied whole, its copy, and two colleagues.
+/// How two phones, or a phone and all others, exchange what they hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Session,
+    Bundle,
+    Hub,
+}
+
+/// A founder, a phone that was copied whole, a colleague, and the copies.
 struct Team {
     phones: Vec<Copyable>,
+    /// The phones that are one device.
+    copies: Vec<usize>,
     shared: RecordId,
-    former: LogId,
     said: Vec<(RecordId, String)>,
+    hub: ModelHub,
+    seed: u64,
 }
 
 const FOUNDER: usize = 0;
@@ -27,109 +43,235 @@ const COLLEAGUE: usize = 2;
 const OTHER: usize = 3;
 
 impl Team {
-    fn new(seed: u64) -> Self {
+    /// Makes a team in which phone `copied` was copied.
+    fn of(copied: usize, seed: u64) -> Self {
         let mut phones: Vec<Copyable> = (0..3).map(|n| Copyable::new(seed * 10 + n)).collect();
         phones[FOUNDER].store().found().expect("founded");
         for phone in &phones[1..] {
             join(phones[FOUNDER].store(), phone.store(), Role::R3).expect("joined");
         }
-        let shared = phones[ONE].store().apply(request(1), &incident("Chung")).expect("written");
+        let shared = phones[copied].store().apply(request(1), &incident("Chung.")).expect("written");
         for at in [ONE, COLLEAGUE, ONE] {
             meet(phones[at].store(), phones[FOUNDER].store()).expect("met");
         }
-        let former = phones[ONE].store().device().expect("device").log.expect("open");
-        let other = phones[ONE].copy((seed * 10 + 5, seed * 10 + 6));
-        phones.push(other);
-        let said = vec![(shared.record, "Chung".to_owned())];
-        Self { phones, shared: shared.record, former, said }
+        let space = phones[FOUNDER].store().device().expect("device").space.expect("space");
+        let said = vec![(shared.record, "Chung.".to_owned())];
+        let (shared, hub) = (shared.record, ModelHub::new(space, seed));
+        let mut team = Self { phones, copies: vec![copied], shared, said, hub, seed };
+        team.copy(copied);
+        team
+    }
+
+    fn new(seed: u64) -> Self {
+        Self::of(ONE, seed)
+    }
+
+    /// Copies a phone once more.
+    fn copy(&mut self, at: usize) {
+        let seed = self.seed * 100 + self.phones.len() as u64 * 10;
+        let other = self.phones[at].copy((seed + 1, seed + 2));
+        self.copies.push(self.phones.len());
+        self.phones.push(other);
     }
 
     fn store(&self, at: usize) -> &Tuquan {
         self.phones[at].store()
     }
 
+    fn say(&mut self, at: usize, record: Option<RecordId>) -> RecordId {
+        let number = self.said.len() as u64 + 10;
+        let text = format!("lời {number}.");
+        self.phones[at].clock.advance(1_000 + number as i64);
+        let command: Command = match record {
+            Some(record) => note(record, &text),
+            None => incident(&text),
+        };
+        let record = self.store(at).apply(request(number), &command).expect("written").record;
+        self.said.push((record, text));
+        record
+    }
+
     /// Writes a note to the shared record, a record, and a note to that.
     fn write(&mut self, at: usize) {
-        let number = self.said.len() as u64 + 10;
-        let text = |part: u64| format!("lời {number} {part}");
-        self.phones[at].clock.advance(1_000 + number as i64);
-        let apply = |part, command: Command| {
-            self.store(at).apply(request(number * 10 + part), &command).expect("written")
-        };
-        apply(0, note(self.shared, &text(0)));
-        let own = apply(1, incident(&text(1))).record;
-        apply(2, note(own, &text(2)));
-        self.said.extend([(self.shared, text(0)), (own, text(1)), (own, text(2))]);
+        self.say(at, Some(self.shared));
+        let own = self.say(at, None);
+        self.say(at, Some(own));
     }
 
     fn meet(&self, a: usize, b: usize) -> bool {
+        let seed = self.seed;
         let events = meet(self.store(a), self.store(b)).expect("met");
         for event in events.iter().flatten() {
             assert!(
                 !matches!(event, Event::Refused { .. } | Event::Failed { .. }),
-                "{a} meets {b}: {event:?}"
+                "seed {seed}: {a} meets {b}: {event:?}"
             );
         }
         events.iter().flatten().any(|event| matches!(event, Event::Forked { .. }))
     }
 
-    fn heal(&self) {
+    fn carry(&self, from: usize, to: usize) {
+        let bundle = self.store(from).bulk(|replica| replica.export_bundle(None, false, 3));
+        let bundle = bundle.expect("made");
+        let outcome = self.store(to).bulk(|replica| replica.import_bundle(&bundle, &mut |_, _| {}));
+        let outcome = outcome.expect("taken in");
+        assert!(outcome.refused.is_empty(), "seed {}: {:?}", self.seed, outcome.refused);
+    }
+
+    fn visit(&mut self, at: usize) {
+        let store = self.phones[at].store();
+        let (_, events) = meet_hub(store, &mut self.hub, NOON_MS).expect("met");
+        for event in events {
+            assert!(!matches!(event, RelayEvent::Refused(_)), "seed {}: {event:?}", self.seed);
+        }
+    }
+
+    fn exchange(&mut self, way: Way, a: usize, b: usize) {
+        let are_one = self.copies.contains(&a) && self.copies.contains(&b);
+        match way {
+            // The copies are one device, which holds no session with itself.
+            Way::Session if are_one => {}
+            Way::Session => drop(self.meet(a, b)),
+            Way::Bundle => self.carry(a, b),
+            Way::Hub => self.visit(a),
+        }
+    }
+
+    /// Lets all exchange all, until everybody holds the same.
+    fn heal(&mut self, way: Way) {
         let count = self.phones.len();
-        for _ in 0..3 {
+        for round in 0.. {
+            let held = |at| vector(self.store(at)).expect("vector").hash();
+            let first = held(0);
+            if round > 1 && (1..count).all(|at| held(at) == first) {
+                break;
+            }
+            assert!(round < 8, "seed {}: still not equal", self.seed);
             for at in 0..count {
                 for other in (0..count).filter(|other| *other != at) {
-                    // The copies are one device, which holds no session with itself.
-                    if [at, other].iter().any(|at| ![ONE, OTHER].contains(at)) {
-                        self.meet(at, other);
-                    }
+                    self.exchange(way, at, other);
                 }
             }
         }
     }
 
-    fn check(&self) {
+    /// Everybody holds, shows and tells the same, and all that was said.
+    fn check(&self) -> Vec<Forked> {
+        let seed = self.seed;
         let hash = self.store(FOUNDER).view_hash().expect("hash");
         let held = vector(self.store(FOUNDER)).expect("vector").hash();
+        let forked = self.store(FOUNDER).forked();
         for at in 0..self.phones.len() {
             let store = self.store(at);
             for (record, text) in &self.said {
                 let shown = store.get(record).expect("read").map(|found| format!("{found:?}"));
-                let shown = shown.unwrap_or_else(|| panic!("phone {at} lacks {text}"));
-                assert!(shown.contains(text), "phone {at} lacks {text}: {shown}");
+                let shown = shown.unwrap_or_else(|| panic!("seed {seed}: phone {at} lacks {text}"));
+                assert!(shown.contains(text), "seed {seed}: phone {at} lacks {text}: {shown}");
             }
-            assert_eq!(vector(store).expect("vector").hash(), held, "phone {at} holds other entries");
-            assert_eq!(store.view_hash().expect("hash"), hash, "phone {at} shows other views");
-            let forked = store.forked();
-            assert_eq!(forked.len(), 1, "phone {at}: {forked:?}");
-            assert_eq!((forked[0].log, forked[0].histories), (self.former, 2), "phone {at}");
+            assert_eq!(vector(store).expect("vector").hash(), held, "seed {seed}: phone {at} holds");
+            assert_eq!(store.view_hash().expect("hash"), hash, "seed {seed}: phone {at} shows");
+            assert_eq!(store.forked(), forked, "seed {seed}: phone {at} tells");
             let stats = store.stats().expect("stats");
-            assert_eq!((stats.damaged, stats.pending, stats.held), (0, 0, 0), "phone {at}");
-            let safe = store.safe_to_reset().expect("checked");
-            assert!(safe.safe, "phone {at}: {safe:?}");
+            let waits = (stats.damaged, stats.pending, stats.held);
+            assert_eq!(waits, (0, 0, 0), "seed {seed}: phone {at}");
             let checked = store.doctor(&mut |_, _| {}).expect("checked");
-            assert!(checked.pages_ok && checked.views_ok, "phone {at}: {checked:?}");
+            assert!(checked.pages_ok && checked.views_ok, "seed {seed}: phone {at}: {checked:?}");
+        }
+        forked
+    }
+
+    fn check_safe(&self) {
+        for at in 0..self.phones.len() {
+            let safe = self.store(at).safe_to_reset().expect("checked");
+            assert!(safe.safe, "seed {}: phone {at}: {safe:?}", self.seed);
+            let truth = self.store(at).truth().expect("truth");
+            let told = (truth.only_here, truth.missing);
+            assert_eq!(told, (0, 0), "seed {}: phone {at}: {truth:?}", self.seed);
         }
     }
 }
 
 #[test]
 fn two_copies_that_wrote_lose_nothing_and_go_on_in_logs_of_their_own() {
-    for seed in 1..5 {
+    for (seed, way) in (1..).zip([Way::Session, Way::Session, Way::Session, Way::Bundle, Way::Hub]) {
         let mut team = Team::new(seed);
+        let former = team.store(ONE).device().expect("device").log.expect("open");
         team.write(ONE);
         team.write(OTHER);
-        team.meet(ONE, FOUNDER);
-        team.meet(OTHER, COLLEAGUE);
-        assert!(team.meet(FOUNDER, COLLEAGUE), "the fork is told");
-        team.heal();
-        team.check();
+        match way {
+            Way::Session => {
+                team.meet(ONE, FOUNDER);
+                team.meet(OTHER, COLLEAGUE);
+                assert!(team.meet(FOUNDER, COLLEAGUE), "the fork is told");
+            }
+            _ => {
+                team.exchange(way, ONE, FOUNDER);
+                team.exchange(way, OTHER, COLLEAGUE);
+            }
+        }
+        team.heal(way);
+        let forked = team.check();
+        assert_eq!(forked.len(), 1);
+        assert_eq!((forked[0].log, forked[0].histories), (former, 2));
         for at in [ONE, OTHER] {
             let store = team.store(at);
-            assert_ne!(store.device().expect("device").log, Some(team.former));
+            assert_ne!(store.device().expect("device").log, Some(former));
             assert!(store.take_restored().expect("asked").is_some());
             team.write(at);
         }
-        team.heal();
+        team.heal(way);
         team.check();
+        if way == Way::Session {
+            team.check_safe();
+        }
+    }
+}
+
+/// Lets copies, and copies of copies, write and meet by chance.
+fn run(seed: u64) -> u64 {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut below = move |bound: u64| rng.next_u64() % bound;
+    let mut team = Team::of(below(3) as usize, seed);
+    for _ in 0..6 + below(20) {
+        let count = team.phones.len();
+        let (at, other) = (below(count as u64) as usize, below(count as u64) as usize);
+        match below(12) {
+            0 if count < 6 => {
+                let copy = team.copies[below(team.copies.len() as u64) as usize];
+                team.copy(copy);
+            }
+            1 | 2 if at != other => team.exchange(Way::Session, at, other),
+            3 if at != other => team.exchange(Way::Bundle, at, other),
+            4 => team.visit(at),
+            _ => {
+                let known = team.said.len() as u64;
+                let record = team.said[below(known) as usize].0;
+                let record = Some(record).filter(|_| below(3) > 0);
+                let record = record.filter(|id| team.store(at).get(id).expect("read").is_some());
+                team.say(at, record);
+            }
+        }
+    }
+    let way = [Way::Session, Way::Bundle, Way::Hub][below(3) as usize];
+    team.heal(way);
+    let forked = team.check();
+    team.heal(Way::Session);
+    assert_eq!(team.check(), forked, "seed {seed}");
+    team.check_safe();
+    forked.iter().map(|log| log.histories).max().unwrap_or(0)
+}
+
+#[test]
+fn copies_of_copies_that_meet_by_chance_end_equal_and_lose_nothing() {
+    let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse().ok());
+    let many = number("TUQUAN_SEEDS").is_some_and(|seeds: u64| seeds >= 2_000);
+    let seeds = match number("TUQUAN_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 1..if many { 501 } else { 61 },
+    };
+    let histories: Vec<u64> = seeds.map(run).collect();
+    if histories.len() > 50 {
+        let several = |least: u64| histories.iter().filter(|count| **count >= least).count();
+        assert!(several(2) > histories.len() / 2 && several(3) > 0, "idle cases: {histories:?}");
     }
 }

@@ -377,7 +377,8 @@ fn hold(transaction: &Transaction<'_>, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Returns the error of a range whose beginning is not here while the log has another history.
-pub(super) fn loose(device: &DeviceKey) -> Error {
-    Error::new(Kind::Fork, format!("device {device} has two histories"))
+/// Says that a device has two histories of a log.
+#[must_use]
+pub fn told(device: &DeviceKey) -> Error {
+    Error::new(Kind::Fork, format!("device {device}"))
 }

@@ -5,7 +5,7 @@
 //! when that may have changed. Entries beyond a gap are provisional: seen, not counted in the
 //! vector. Must not know: how the pack came.
 
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::branch::{self, Rest, Route, route};
 use super::mind::{Mind, extend};
@@ -18,7 +18,7 @@ use crate::ids::{Digest, Link, LogId, SpaceId};
 use crate::log::chain::{self, Sort};
 use crate::log::entry::{Body, Entry, kind};
 use crate::log::item::Place;
-use crate::log::pack::{self, Header, Range, Verified};
+use crate::log::pack::{self, Extent, Header, Range, Verified};
 use crate::record::declare::Role;
 use crate::store::logs::{self, Chained, LogRow};
 use crate::team::control::Act;
@@ -88,6 +88,22 @@ impl Opened {
     #[must_use]
     pub fn entries(&self) -> u64 {
         self.ranges.iter().map(|(range, _)| range.entries.len() as u64).sum()
+    }
+
+    /// Returns what it carries by logs and branches as they are here; none where that is what its header
+    /// says.
+    ///
+    /// # Errors
+    /// `E-DBPAGE`.
+    pub fn extents(&self, connection: &Connection, mind: &Mind) -> Result<Option<Vec<Extent>>> {
+        if mind.branches.is_empty() {
+            return Ok(None);
+        }
+        let mut extents = Vec::with_capacity(self.ranges.len());
+        for (range, verified) in &self.ranges {
+            extents.extend(mind.extents(connection, range, verified)?);
+        }
+        Ok(Some(extents))
     }
 
     /// Tells whether every item's content is there, so that the pack covers what it says.
@@ -230,7 +246,10 @@ impl Replica {
     }
 
     /// Tells whether packs wait for the beginning of their history.
-    fn waits_for_histories(&self) -> Result<bool> {
+    ///
+    /// # Errors
+    /// Of the store.
+    pub fn waits_for_histories(&self) -> Result<bool> {
         let sql = "SELECT EXISTS (SELECT 1 FROM held WHERE reason = ?)";
         let mut statement = self.connection.prepare_cached(sql)?;
         Ok(statement.query_row([Kind::Fork.code()], |row| row.get(0))?)
@@ -328,12 +347,16 @@ fn take_in(
             let at = (range.first + part.start as u64, range.first + part.end as u64);
             let is_beyond = at.0 > mind.logs[root].row.next && !mind.is_forked(&id);
             if !is_beyond || unlike(transaction, mind, root, at, (range, verified))?.is_some() {
-                return Err(branch::loose(&range.device));
+                return Err(branch::told(&range.device));
             }
             parts.push((root, part.clone()));
         }
-        Rest::Fork(..) if mind.grows_here(&id) => return Err(branch::loose(&range.device)),
+        Rest::Fork(..) if mind.grows_here(&id) => return Err(branch::told(&range.device)),
         Rest::Fork(index, seq) => {
+            // Of which history it is what lies beyond a gap, nobody knows any more.
+            while let Some(stretch) = mind.logs[index].ahead.first().copied() {
+                branch::set_loose(transaction, mind, env, index, stretch)?;
+            }
             let offset = usize::try_from(seq - range.first).unwrap_or(usize::MAX);
             let no = branch::attach(transaction, mind, index, seq, verified[offset].link)?;
             let goes_on = mind.logs.iter().position(|log| log.row.no == no);
@@ -502,7 +525,7 @@ fn unlike(
 /// # Errors
 /// `E-BODY-MISSING` when the log does not reach so far, `E-DBPAGE`.
 pub fn link_at(
-    connection: &rusqlite::Connection,
+    connection: &Connection,
     mind: &Mind,
     index: usize,
     seq: u64,

@@ -2,7 +2,7 @@
 //!
 //! All of it happens inside one transaction of the caller. Must not know: which history is which.
 
-use rusqlite::{Transaction, params};
+use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::logs::{at, compress, heads_bytes, parts, put_run, read_salts, segment_of};
 use crate::error::Result;
@@ -22,13 +22,13 @@ pub fn move_end(
     (link, heads): (&Link, &[Link]),
 ) -> Result<()> {
     cut_segment(transaction, from, seq, (link, heads))?;
-    cut_runs(transaction, (from, to), seq)?;
     let (first, end) = (at(from, seq), at(from + 1, 0));
     let shift = at(to, 0) - at(from, 0);
     for table in ["segment", "seal", "run", "hole"] {
-        let sql = format!("UPDATE OR REPLACE {table} SET at = at + ? WHERE at >= ? AND at < ?");
+        let sql = format!("UPDATE {table} SET at = at + ? WHERE at >= ? AND at < ?");
         transaction.execute(&sql, [shift, first, end])?;
     }
+    cut_runs(transaction, (from, to), seq)?;
     // Rows of a former own log remember requests only; nobody asks for them any more.
     transaction.execute("DELETE FROM entry WHERE at >= ? AND at < ?", [first, end])?;
     Ok(())
@@ -73,8 +73,12 @@ fn cut_runs(transaction: &Transaction<'_>, (from, to): (i64, i64), seq: u64) -> 
             over.push(Run { first: parts(row.get(0)?).1, count, salts });
         }
     }
-    // Where several go on there is one seed, and the longest comes last.
+    // Where several go on there is one seed: the longest says all. A shorter part may begin there.
     over.sort_by_key(|run| run.first + run.count);
+    let sql = "SELECT count FROM run WHERE at = ?";
+    let begun: Option<i64> =
+        transaction.query_row(sql, [at(to, seq)], |row| row.get(0)).optional()?;
+    let begun = begun.map_or(0, i64::cast_unsigned);
     for run in over {
         let part = |first: u64, end: u64| {
             let salts = match &run.salts {
@@ -87,7 +91,10 @@ fn cut_runs(transaction: &Transaction<'_>, (from, to): (i64, i64), seq: u64) -> 
             Run { first, count: end - first, salts }
         };
         put_run(transaction, from, &part(run.first, seq))?;
-        put_run(transaction, to, &part(seq, run.first + run.count))?;
+        let rest = part(seq, run.first + run.count);
+        if rest.count > begun {
+            put_run(transaction, to, &rest)?;
+        }
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ use crate::log::pack::{self, Header, Range, Verified};
 use crate::record::declare::Role;
 use crate::replica::Changed;
 use crate::replica::Replica;
+use crate::replica::branch;
 use crate::replica::govern::GrantOf;
 use crate::replica::outgoing::{self, Vector};
 use crate::sync::bundle::{Bundle, BundleWriter, Parsed};
@@ -40,6 +41,8 @@ pub struct BundleOutcome {
     pub held: u64,
     /// Why packs were refused, and lockboxes that do not open.
     pub refused: Vec<Error>,
+    /// Logs of which another history came (`E-FORK`), with their devices: both are kept.
+    pub forked: Vec<Error>,
     /// How much of the bundle came, when its end is missing.
     pub truncated: Option<Error>,
 }
@@ -155,6 +158,9 @@ impl Replica {
                     outcome.duplicates += ingested.duplicates;
                     outcome.quarantined += ingested.quarantined;
                     outcome.refused.extend(ingested.broken);
+                    let device = ingested.forked.and_then(|log| self.mind.log(&log));
+                    let device = device.map(|log| log.row.device);
+                    outcome.forked.extend(device.map(|device| branch::told(&device)));
                     outcome.held += u64::from(ingested.held.is_some());
                     let new = ingested.changed.into_iter();
                     outcome.changed.extend(new.filter(|record| changed.insert(record.clone())));

@@ -9,6 +9,7 @@ use super::causes::Causes;
 use super::control::Rights;
 use super::members::Member;
 use super::removal::{Cut, SetRole};
+use crate::error::Kind;
 use crate::ids::{DeviceKey, Link, LogId};
 use crate::record::declare::Role;
 
@@ -115,16 +116,21 @@ impl History {
         Some((last, removals.iter().map(|deed| self.causes.link(deed.at)).collect()))
     }
 
-    /// Tells whether an entry of `author` is concurrent with a valid act of another that removes
-    /// or demotes it.
+    /// Returns why an entry of `author` has no effect whatever it says: it is concurrent with a valid
+    /// act of another that removes or demotes it, or its author knew that it had signed two histories
+    /// of one log and is to be replaced.
     #[must_use]
-    pub fn is_struck(&self, number: usize, author: &DeviceKey) -> bool {
+    pub fn struck(&self, number: usize, author: &DeviceKey) -> Option<Kind> {
         let deeds = self.deeds.get(author).map(Vec::as_slice).unwrap_or_default();
-        deeds.iter().any(|deed| {
+        let is_struck = deeds.iter().any(|deed| {
             matches!(deed.what, What::Revoke(_) | What::SetRole(_, true))
                 && deed.by != *author
                 && self.causes.are_concurrent(deed.at, number)
-        })
+        });
+        match is_struck {
+            true => Some(Kind::AfterRemoval),
+            false => self.causes.knows_fork(number, author).then_some(Kind::Fork),
+        }
     }
 
     /// Returns the verdicts on a data log, in order and without a gap; none for a device that

@@ -210,13 +210,10 @@ impl Members {
 /// Returns the links that nothing cites, but for those that open a log; at most as many as an entry
 /// may cite, the founder's before all.
 fn heads(founder: Option<DeviceKey>, order: &[&ControlEntry]) -> Vec<Link> {
-    let mut cited: BTreeSet<Link> = BTreeSet::new();
-    let mut last: BTreeMap<LogId, &ControlEntry> = BTreeMap::new();
-    for entry in order.iter().filter(|entry| !matches!(entry.act, Act::LogOpen(_))) {
-        cited.extend(&entry.heads);
-        last.insert(entry.log, entry);
-    }
-    let mut heads: Vec<&ControlEntry> = last.into_values().collect();
+    let acts = || order.iter().filter(|entry| !matches!(entry.act, Act::LogOpen(_)));
+    let cited: BTreeSet<&Link> =
+        acts().flat_map(|entry| entry.heads.iter().chain([&entry.before])).collect();
+    let mut heads: Vec<&ControlEntry> = acts().copied().collect();
     heads.retain(|entry| !cited.contains(&entry.link));
     heads.sort_by_key(|entry| (Some(entry.device) != founder, entry.link));
     heads.truncate(CONTROL_HEADS_MAX);

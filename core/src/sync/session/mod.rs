@@ -40,6 +40,7 @@ pub use self::message::{
     VERSION, WANT_HELD_MAX, Want,
 };
 use self::plan::Plan;
+pub(in crate::sync) use self::reset::covered;
 pub use self::reset::{ResetCheck, reset_check};
 use crate::error::{Error, Kind, Result};
 use crate::ids::{DeviceKey, EpochId, LogId};
@@ -105,6 +106,7 @@ pub struct Session {
     mine: Option<Vector>,
     peer: Option<Peer>,
     introduction: Introduction,
+    want: Option<Want>,
     plan: Option<Plan>,
     fetching: Fetching,
     forked: HashSet<LogId>,
@@ -131,6 +133,7 @@ impl Session {
             mine: None,
             peer: None,
             introduction: Introduction::default(),
+            want: None,
             plan: None,
             fetching: Fetching::default(),
             forked: HashSet::new(),

@@ -42,7 +42,7 @@ impl Session {
                 self.on_vector(replica, vector)
             }
             Message::Want(want) if has_vector && self.plan.is_none() => {
-                self.on_want(replica, &want)
+                self.on_want(replica, want)
             }
             Message::Pack(bytes) if has_vector && !self.closing.done_received => {
                 self.on_pack(replica, bytes)
@@ -182,13 +182,21 @@ impl Session {
         Ok(Want { newest_first: self.options.newest_first.unwrap_or(by_itself), held })
     }
 
-    fn on_want(&mut self, replica: &Replica, want: &Want) -> Result<()> {
+    fn on_want(&mut self, replica: &Replica, want: Want) -> Result<()> {
+        self.want = Some(want);
+        self.make_plan(replica)
+    }
+
+    /// Plans what to send; again when the logs turned out to be others than they were.
+    fn make_plan(&mut self, replica: &Replica) -> Result<()> {
         let theirs = self.peer.as_ref().and_then(|peer| peer.vector.as_ref());
-        let (Some(mine), Some(theirs)) = (&self.mine, theirs) else {
+        let (Some(mine), Some(theirs), Some(want)) = (&self.mine, theirs, &self.want) else {
             return Ok(());
         };
-        let plan = Plan::new(replica, mine, theirs, want, self.epochs.0)?;
-        self.stats.to_send = plan.entries;
+        // A pack that went already may have named another epoch than the first one would.
+        let epoch = self.epochs.0.filter(|_| self.stats.sent == 0);
+        let plan = Plan::new(replica, mine, theirs, want, epoch)?;
+        self.stats.to_send = self.stats.sent + plan.entries;
         self.plan = Some(plan);
         self.events.push_back(Event::Progress(self.stats));
         Ok(())
@@ -241,6 +249,9 @@ impl Session {
         }
         if let Some(log) = ingested.forked.filter(|log| self.forked.insert(*log)) {
             self.events.push_back(Event::Forked { log });
+        }
+        if ingested.forked.is_some() && !self.closing.done_sent {
+            self.make_plan(replica)?;
         }
         let has_team_changed = ingested.team_changed;
         let broken = ingested.broken.iter().cloned();

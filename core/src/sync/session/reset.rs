@@ -81,7 +81,7 @@ fn held(mind: &Mind, log: &KnownLog) -> Stretches {
 }
 
 /// Returns which entries of a log or branch a device holds; none where it has another history.
-fn covered(
+pub(in crate::sync) fn covered(
     connection: &Connection,
     mind: &Mind,
     log: &KnownLog,
