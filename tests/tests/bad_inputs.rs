@@ -246,6 +246,7 @@ fn row_11_of_a_log_with_two_histories_both_are_kept_and_its_device_is_told() {
     let one = desk.rogue.pack().expect("packed");
     // It says to know another team list there, too.
     liar.cite(Vec::new());
+    liar.now_ms += 1;
     liar.write(&created(vec![Op::Set(16, Value::Int(5))]));
     let two = liar.pack().expect("packed");
     liar.write(&created(vec![Op::Set(16, Value::Int(6))]));

@@ -45,12 +45,13 @@ const OTHER: usize = 3;
 impl Team {
     /// Makes a team in which phone `copied` was copied.
     fn of(copied: usize, seed: u64) -> Self {
-        let mut phones: Vec<Copyable> = (0..3).map(|n| Copyable::new(seed * 10 + n)).collect();
+        let phones: Vec<Copyable> = (0..3).map(|n| Copyable::new(seed * 10 + n)).collect();
         phones[FOUNDER].store().found().expect("founded");
         for phone in &phones[1..] {
             join(phones[FOUNDER].store(), phone.store(), Role::R3).expect("joined");
         }
-        let shared = phones[copied].store().apply(request(1), &incident("Chung.")).expect("written");
+        let shared =
+            phones[copied].store().apply(request(1), &incident("Chung.")).expect("written");
         for at in [ONE, COLLEAGUE, ONE] {
             meet(phones[at].store(), phones[FOUNDER].store()).expect("met");
         }
@@ -168,7 +169,11 @@ impl Team {
                 let shown = shown.unwrap_or_else(|| panic!("seed {seed}: phone {at} lacks {text}"));
                 assert!(shown.contains(text), "seed {seed}: phone {at} lacks {text}: {shown}");
             }
-            assert_eq!(vector(store).expect("vector").hash(), held, "seed {seed}: phone {at} holds");
+            assert_eq!(
+                vector(store).expect("vector").hash(),
+                held,
+                "seed {seed}: phone {at} holds"
+            );
             assert_eq!(store.view_hash().expect("hash"), hash, "seed {seed}: phone {at} shows");
             assert_eq!(store.forked(), forked, "seed {seed}: phone {at} tells");
             let stats = store.stats().expect("stats");
@@ -193,7 +198,8 @@ impl Team {
 
 #[test]
 fn two_copies_that_wrote_lose_nothing_and_go_on_in_logs_of_their_own() {
-    for (seed, way) in (1..).zip([Way::Session, Way::Session, Way::Session, Way::Bundle, Way::Hub]) {
+    for (seed, way) in (1..).zip([Way::Session, Way::Session, Way::Session, Way::Bundle, Way::Hub])
+    {
         let mut team = Team::new(seed);
         let former = team.store(ONE).device().expect("device").log.expect("open");
         team.write(ONE);
@@ -224,6 +230,45 @@ fn two_copies_that_wrote_lose_nothing_and_go_on_in_logs_of_their_own() {
         if way == Way::Session {
             team.check_safe();
         }
+    }
+}
+
+/// Two copies of a founder grant before they meet: both newcomers are members, whoever heard of
+/// which first, and neither copy governs any more.
+#[test]
+fn what_two_copies_of_a_founder_decided_holds_and_neither_decides_again() {
+    for (seed, way) in (80..).zip([Way::Session, Way::Bundle, Way::Hub]) {
+        let mut team = Team::of(FOUNDER, seed);
+        let newcomers = [4, 5];
+        for (newcomer, by) in newcomers.iter().zip([FOUNDER, OTHER]) {
+            let phone = Copyable::new(seed * 10 + *newcomer as u64);
+            join(team.store(by), phone.store(), Role::R2).expect("joined");
+            team.phones.push(phone);
+            team.write(*newcomer);
+            team.write(by);
+        }
+        // Each half of the team hears of one newcomer, and then the halves meet.
+        team.exchange(way, FOUNDER, ONE);
+        team.exchange(way, 4, ONE);
+        team.exchange(way, OTHER, COLLEAGUE);
+        team.exchange(way, COLLEAGUE, 5);
+        if way == Way::Session {
+            assert!(team.meet(ONE, 5) && team.meet(4, COLLEAGUE));
+        }
+        team.heal(way);
+        let forked = team.check();
+        assert_eq!(forked.iter().map(|log| log.is_control).collect::<Vec<_>>().len(), 2);
+        for at in 0..team.phones.len() {
+            assert_eq!(team.store(at).members().expect("listed").len(), 5, "phone {at}");
+        }
+        for copy in [FOUNDER, OTHER] {
+            let late = Copyable::new(seed * 10 + 9);
+            let refused = join(team.store(copy), late.store(), Role::R1).expect_err("refused");
+            assert_eq!(refused.code(), "E-FORK");
+            team.write(copy);
+        }
+        team.heal(way);
+        assert_eq!(team.check(), forked);
     }
 }
 

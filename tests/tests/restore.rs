@@ -495,7 +495,10 @@ fn a_phone_put_back_that_meets_only_a_hub_gets_its_own_entries_back() {
         team.visit(&mut hub, victim);
         for said in &team.said {
             let store = team.phones[victim].store();
-            assert!(said.is_shown(store), "{guard:?}, phone {victim}: lacks an own entry: {said:?}");
+            assert!(
+                said.is_shown(store),
+                "{guard:?}, phone {victim}: lacks an own entry: {said:?}"
+            );
         }
         assert_ne!(team.phones[victim].log(), former, "{guard:?}, phone {victim}");
         assert!(team.phones[victim].store().take_restored().expect("asked").is_some());

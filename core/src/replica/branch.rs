@@ -19,8 +19,8 @@ use crate::ids::{DeviceKey, Link, LogId};
 use crate::log::chain::{self, Sort};
 use crate::log::item::Item;
 use crate::log::pack::{self, Extent, Range, Verified};
-use crate::store::logs::{self, LogRow};
 use crate::store::branches;
+use crate::store::logs::{self, LogRow};
 use crate::team::removal::Cut;
 
 /// The zstd level of packs that are set aside.
@@ -94,7 +94,8 @@ impl Mind {
     pub fn family(&self, id: &LogId) -> Vec<usize> {
         let root = self.root(id);
         let branches = self.branches.get(&root).into_iter().flatten();
-        let mut family: Vec<usize> = self.by_id.get(&root).into_iter().chain(branches).copied().collect();
+        let mut family: Vec<usize> =
+            self.by_id.get(&root).into_iter().chain(branches).copied().collect();
         family.sort_by_key(|index| self.logs[*index].row.base);
         family
     }
@@ -274,7 +275,9 @@ pub(super) fn route(
         let (parent, link) = (row.id, before(at + 1).unwrap_or_default());
         let is_it = |of: &usize| {
             let row = &mind.logs[*of].row;
-            row.base == at && row.parent == Some(parent) && row.id == chain::branch_id(&parent, &link)
+            row.base == at
+                && row.parent == Some(parent)
+                && row.id == chain::branch_id(&parent, &link)
         };
         match mind.family(&parent).into_iter().find(is_it) {
             Some(branch) => index = branch,

@@ -210,11 +210,7 @@ fn cuts(mind: &Mind, device: &DeviceKey, target: &Member) -> Result<Vec<Cut>> {
         log.row.sort == Sort::Data && log.row.device == *device && is_of_grant && log.row.has_any()
     });
     let mut cuts: Vec<Cut> = logs
-        .map(|log| Cut {
-            log: mind.root(&log.row.id),
-            last: log.row.next - 1,
-            link: log.row.link,
-        })
+        .map(|log| Cut { log: mind.root(&log.row.id), last: log.row.next - 1, link: log.row.link })
         .collect();
     cuts.sort_unstable();
     Ok(cuts)

@@ -181,7 +181,8 @@ pub fn lacking(connection: &Connection, mind: &Mind, theirs: &Vector) -> Result<
             for lack in lacks(connection, mind, index, theirs)? {
                 let log = &mind.logs[lack.index];
                 let limit = mind.may_leave(log);
-                let mut part = Cut { no: log.row.no, index: lack.index, limit, follows: lack.follows };
+                let mut part =
+                    Cut { no: log.row.no, index: lack.index, limit, follows: lack.follows };
                 part.cut(connection, (lack.next, limit), &mut stretches)?;
                 for (first, count) in lack.excepted {
                     let end = first.saturating_add(count).min(limit);
@@ -208,12 +209,7 @@ struct Lack {
 
 /// Returns what a peer lacks of a log and its branches. A vector that names no links, as of what lies
 /// at a hub, is believed by its ids.
-fn lacks(
-    connection: &Connection,
-    mind: &Mind,
-    root: usize,
-    theirs: &Vector,
-) -> Result<Vec<Lack>> {
+fn lacks(connection: &Connection, mind: &Mind, root: usize, theirs: &Vector) -> Result<Vec<Lack>> {
     let id = mind.logs[root].row.id;
     if !mind.is_forked(&id) {
         let Some(peer) = theirs.get(&id) else {
@@ -230,7 +226,8 @@ fn lacks(
     }
     let base = |index: usize| mind.logs[index].row.base;
     let all = mind.family(&id).into_iter();
-    let all = all.map(|index| Lack { index, next: base(index), excepted: Vec::new(), follows: false });
+    let all =
+        all.map(|index| Lack { index, next: base(index), excepted: Vec::new(), follows: false });
     let mut lacks: Vec<Lack> = all.collect();
     let ids: Vec<(usize, LogId)> =
         lacks.iter().map(|lack| (lack.index, mind.logs[lack.index].row.id)).collect();
@@ -268,11 +265,7 @@ fn lacks(
 ///
 /// # Errors
 /// `E-DBPAGE`.
-pub fn is_other_history(
-    connection: &Connection,
-    mind: &Mind,
-    entry: &VectorEntry,
-) -> Result<bool> {
+pub fn is_other_history(connection: &Connection, mind: &Mind, entry: &VectorEntry) -> Result<bool> {
     let Some(known) = mind.log(&entry.log) else {
         return Ok(false);
     };

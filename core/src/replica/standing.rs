@@ -66,7 +66,8 @@ impl KnownLog {
         for (at, first) in borders.iter().enumerate() {
             let end = borders.get(at + 1).copied().unwrap_or(u64::MAX);
             let is_in = |(start, stop): (u64, u64)| start < end && *first < stop;
-            let is_stored = is_in((self.row.base, self.row.next)) || self.ahead.iter().copied().any(is_in);
+            let is_stored =
+                is_in((self.row.base, self.row.next)) || self.ahead.iter().copied().any(is_in);
             if !is_stored || *first == end || old.verdict(*first) == self.verdict(*first) {
                 continue;
             }

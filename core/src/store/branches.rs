@@ -46,7 +46,8 @@ fn cut_segment(
     };
     let kept = usize::try_from(seq - segment.first).unwrap_or(usize::MAX);
     let (before, after) = segment.entries.split_at(kept.min(segment.entries.len()));
-    let body = |entries: &[Entry]| compress(&entries.iter().flat_map(Entry::encode).collect::<Vec<u8>>());
+    let body =
+        |entries: &[Entry]| compress(&entries.iter().flat_map(Entry::encode).collect::<Vec<u8>>());
     let count = |entries: &[Entry]| i64::try_from(entries.len()).unwrap_or(i64::MAX);
     transaction.execute(
         "UPDATE segment SET count = ?, body = ? WHERE at = ?",
@@ -115,12 +116,7 @@ pub fn remove(transaction: &Transaction<'_>, no: i64, first: u64, end: u64) -> R
 ///
 /// # Errors
 /// `E-FULL` and the like.
-pub fn rename(
-    transaction: &Transaction<'_>,
-    no: i64,
-    id: &LogId,
-    parent: &LogId,
-) -> Result<()> {
+pub fn rename(transaction: &Transaction<'_>, no: i64, id: &LogId, parent: &LogId) -> Result<()> {
     let sql = "UPDATE log SET id = ?, parent = ? WHERE no = ?";
     transaction.execute(sql, params![id, parent, no])?;
     Ok(())

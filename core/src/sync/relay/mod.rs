@@ -40,8 +40,8 @@ use crate::ids::{ChunkHash, DeviceKey, Digest, LogId, SpaceId};
 use crate::log::pack::{self, Extent, Header};
 use crate::replica::Replica;
 use crate::replica::ingest::{self, Ingested};
-use crate::store::chunks;
 use crate::replica::outgoing::is_other_history;
+use crate::store::chunks;
 use crate::sync::cover::Cover;
 use crate::sync::session::{self, Acknowledged};
 
@@ -431,9 +431,8 @@ impl RelaySync {
             self.step = Step::Reporting;
             return Ok(None);
         }
-        let found = packs.iter().filter_map(|(bytes, found)| {
-            Some((pack::pack_id(bytes), found.clone()?))
-        });
+        let found =
+            packs.iter().filter_map(|(bytes, found)| Some((pack::pack_id(bytes), found.clone()?)));
         self.made = found.collect();
         let packs: Vec<Vec<u8>> = packs.into_iter().map(|(bytes, _)| bytes).collect();
         self.stats.sent_packs += packs.len() as u64;
@@ -567,8 +566,7 @@ impl Doubts {
         // Headers name logs, never branches.
         let ranges = mirror.packs.values().flat_map(|pack| &pack.ranges);
         let listed: BTreeSet<LogId> = ranges.map(|range| range.log).collect();
-        let is_unknown =
-            |log: &LogId| replica.mind.log(log).is_none() && !listed.contains(log);
+        let is_unknown = |log: &LogId| replica.mind.log(log).is_none() && !listed.contains(log);
         let named = acks.iter().flat_map(|ack| &ack.vector.entries).map(|entry| entry.log);
         let is_all = { named }.any(|log| is_unknown(&log)) || replica.waits_for_histories()?;
         Ok(Self { acks, is_all, known: BTreeMap::new() })

@@ -55,7 +55,8 @@ impl Plan {
                     && stretch.end <= first.saturating_add(*count)
             })
         };
-        let mut stretches = outgoing::lacking(connection, mind, &without(mind, mine, theirs, want))?;
+        let mut stretches =
+            outgoing::lacking(connection, mind, &without(mind, mine, theirs, want))?;
         stretches.retain(|stretch| !held(stretch));
         if want.newest_first {
             stretches = outgoing::newest_first(connection, mind, stretches)?;

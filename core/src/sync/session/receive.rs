@@ -41,9 +41,7 @@ impl Session {
             Message::Vector(vector) if self.state == State::Exchanging && !has_vector => {
                 self.on_vector(replica, vector)
             }
-            Message::Want(want) if has_vector && self.plan.is_none() => {
-                self.on_want(replica, want)
-            }
+            Message::Want(want) if has_vector && self.plan.is_none() => self.on_want(replica, want),
             Message::Pack(bytes) if has_vector && !self.closing.done_received => {
                 self.on_pack(replica, bytes)
             }
