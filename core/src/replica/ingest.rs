@@ -393,8 +393,9 @@ fn take_in(
         outcome.team_changed = outcome.entries > 0;
         return Ok(outcome);
     }
-    if range.first == 0 && part.start == 0 {
-        // The entry that opens the log says which grant it is of.
+    if (range.first == 0 && part.start == 0) || mind.is_forked(&id) {
+        // The entry that opens the log says which grant it is of; one that a cut names says which of
+        // several histories is meant.
         for index in mind.family(&id) {
             mind.stand(transaction, index)?;
         }
