@@ -338,32 +338,8 @@ fn take_in(
             mind.add_log(row)
         }
     };
-    let Route { mut parts, rest } = route(transaction, mind, root, range, verified, &part)?;
     let mut outcome = Ingested::default();
-    match rest {
-        Rest::None => {}
-        Rest::Loose => {
-            // Beyond a gap, unless it is of another history or meets what is.
-            let at = (range.first + part.start as u64, range.first + part.end as u64);
-            let is_beyond = at.0 > mind.logs[root].row.next && !mind.is_forked(&id);
-            if !is_beyond || unlike(transaction, mind, root, at, (range, verified))?.is_some() {
-                return Err(branch::told(&range.device));
-            }
-            parts.push((root, part.clone()));
-        }
-        Rest::Fork(..) if mind.grows_here(&id) => return Err(branch::told(&range.device)),
-        Rest::Fork(index, seq) => {
-            // Of which history it is what lies beyond a gap, nobody knows any more.
-            while let Some(stretch) = mind.logs[index].ahead.first().copied() {
-                branch::set_loose(transaction, mind, env, index, stretch)?;
-            }
-            let offset = usize::try_from(seq - range.first).unwrap_or(usize::MAX);
-            let no = branch::attach(transaction, mind, index, seq, verified[offset].link)?;
-            let goes_on = mind.logs.iter().position(|log| log.row.no == no);
-            parts.extend(goes_on.map(|index| (index, offset..part.end)));
-            outcome.forked = Some(id);
-        }
-    }
+    let parts = places(transaction, mind, env, (range, verified), (root, &part), &mut outcome)?;
     let mut items = Vec::new();
     for (index, part) in parts {
         let no = mind.logs[index].row.no;
@@ -407,6 +383,45 @@ fn take_in(
     }
     show(transaction, mind, (range, verified), items, &mut outcome)?;
     Ok(outcome)
+}
+
+/// Finds in which logs and branches the entries of a part belong, by index and offsets; another
+/// history is attached.
+fn places(
+    transaction: &Transaction<'_>,
+    mind: &mut Mind,
+    env: &mut Env,
+    (range, verified): (&Range, &[Verified]),
+    (root, part): (usize, &std::ops::Range<usize>),
+    outcome: &mut Ingested,
+) -> Result<Vec<(usize, std::ops::Range<usize>)>> {
+    let id = mind.logs[root].row.id;
+    let Route { mut parts, rest } = route(transaction, mind, root, range, verified, part)?;
+    match rest {
+        Rest::None => {}
+        Rest::Loose => {
+            // Beyond a gap, unless it is of another history or meets what is.
+            let at = (range.first + part.start as u64, range.first + part.end as u64);
+            let is_beyond = at.0 > mind.logs[root].row.next && !mind.is_forked(&id);
+            if !is_beyond || unlike(transaction, mind, root, at, (range, verified))?.is_some() {
+                return Err(branch::told(&range.device));
+            }
+            parts.push((root, part.clone()));
+        }
+        Rest::Fork(..) if mind.grows_here(&id) => return Err(branch::told(&range.device)),
+        Rest::Fork(index, seq) => {
+            // Of which history it is what lies beyond a gap, nobody knows any more.
+            while let Some(stretch) = mind.logs[index].ahead.first().copied() {
+                branch::set_loose(transaction, mind, env, index, stretch)?;
+            }
+            let offset = usize::try_from(seq - range.first).unwrap_or(usize::MAX);
+            let no = branch::attach(transaction, mind, index, seq, verified[offset].link)?;
+            let goes_on = mind.logs.iter().position(|log| log.row.no == no);
+            parts.extend(goes_on.map(|index| (index, offset..part.end)));
+            outcome.forked = Some(id);
+        }
+    }
+    Ok(parts)
 }
 
 /// Brings entries into the views: all items of each, or those at the indexes that came now.

@@ -577,7 +577,7 @@ fn read_control(
             heads.clone_from(changed);
         }
         let digest = entry.digest(&heads, |_| Vec::new());
-        let before = std::mem::replace(&mut link, Link::default());
+        let before = link;
         link = chain::next_link(&before, seq, &digest);
         let act = match entry.items.first() {
             Some(Body::Bytes(bytes)) => Act::decode(entry.kind, bytes),
