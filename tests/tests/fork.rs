@@ -16,10 +16,11 @@ use tuquan_core::sync::relay::RelayEvent;
 use tuquan_core::sync::session::Event;
 use tuquan_tests::copy::Copyable;
 use tuquan_tests::meeting::meet;
-use tuquan_tests::phone::{NOON_MS, incident, note, request};
+use tuquan_tests::phone::{Folder, HandClock, NOON_MS, incident, location, note, open, request};
 use tuquan_tests::relay::{ModelHub, meet as meet_hub};
 use tuquan_tests::rogue::Rogue;
 use tuquan_tests::team::{give, join, vector};
+use tuquan_tests::vfs::{CutMode, FaultDisk};
 
 /// How two phones, or a phone and all others, exchange what they hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -236,6 +237,71 @@ fn two_copies_that_wrote_lose_nothing_and_go_on_in_logs_of_their_own() {
     }
 }
 
+/// Packs so many new records of a liar.
+fn write(rogue: &mut Rogue, from: i64, count: i64) -> Vec<u8> {
+    for value in from..from + count {
+        let ops = vec![Op::Set(16, Value::Int(value))];
+        rogue.write(&Item { kind: 4, target: Target::New, deps: Vec::new(), ops });
+    }
+    rogue.pack().expect("packed")
+}
+
+#[test]
+fn a_power_cut_while_another_history_is_taken_in_leaves_all_of_it_or_nothing() {
+    let (founder, folder, clock) = (Copyable::new(60), Folder::new("cut"), HandClock::at(NOON_MS));
+    let at = |disk: &FaultDisk| open(location(folder.path(), Some(disk.vfs_name())), 61, &clock);
+    let take = |store: &Tuquan, pack: &[u8]| store.bulk(|replica| replica.ingest(pack));
+    let told = |store: &Tuquan| {
+        let held = vector(store).expect("vector").hash();
+        (store.view_hash().expect("hash"), held, store.forked())
+    };
+    founder.store().found().expect("founded");
+    let base = FaultDisk::new(6);
+    let phone = at(&base).expect("opened");
+    join(founder.store(), &phone, Role::R2).expect("joined");
+    let mut rogue = Rogue::join(founder.store(), Role::R1, 9).expect("joined");
+    give(founder.store(), &phone).expect("given");
+    let common = write(&mut rogue, 0, 3);
+    let mut liar = rogue.clone();
+    liar.now_ms += 7;
+    let (one, two) = (write(&mut rogue, 10, 4), write(&mut liar, 20, 4));
+    take(&phone, &common).expect("taken");
+    phone.pause().expect("paused");
+    drop(phone);
+    // In one of both orders the end of the log is moved.
+    for (first, second) in [(&one, &two), (&two, &one)] {
+        let half = base.fork();
+        let store = at(&half).expect("opened");
+        take(&store, first).expect("taken");
+        store.pause().expect("paused");
+        drop(store);
+        let whole = half.fork();
+        let store = at(&whole).expect("opened");
+        let before = whole.io_count();
+        take(&store, second).expect("taken");
+        let (calls, expected) = (whole.io_count() - before, told(&store));
+        drop(store);
+        let mut cuts = 0;
+        for call in (1..=calls).step_by(1 + calls as usize / 40) {
+            let disk = half.fork();
+            let store = at(&disk).expect("opened");
+            disk.cut_at(call, call, CutMode::Reordered);
+            let is_taken = take(&store, second).is_ok();
+            drop(store);
+            cuts += u64::from(disk.reopen().is_some());
+            let store = at(&disk).expect("opened");
+            let is_forked = !store.forked().is_empty();
+            assert!(is_forked || !is_taken, "call {call}");
+            let checked = store.doctor(&mut |_, _| {}).expect("checked");
+            assert!(checked.pages_ok && checked.views_ok, "call {call}: {checked:?}");
+            assert!(!is_forked || told(&store) == expected, "call {call}: a part of it came");
+            take(&store, second).expect("taken");
+            assert_eq!(told(&store), expected, "call {call}");
+        }
+        assert!(cuts > 10, "{cuts} cuts of {calls} calls");
+    }
+}
+
 /// G9: a removed member writes the end of its log anew. What the removal names stays; the other
 /// history is kept apart on every phone, and the fork is told.
 #[test]
@@ -247,13 +313,6 @@ fn g9_of_a_rewritten_log_the_history_that_the_removal_names_stays() {
         join(founder, other, Role::R2).expect("joined");
         let mut rogue = Rogue::join(founder, Role::R1, 9).expect("joined");
         give(founder, other).expect("given");
-        let write = |rogue: &mut Rogue, from: i64, count: i64| {
-            for value in from..from + count {
-                let ops = vec![Op::Set(16, Value::Int(value))];
-                rogue.write(&Item { kind: 4, target: Target::New, deps: Vec::new(), ops });
-            }
-            rogue.pack().expect("packed")
-        };
         let common = write(&mut rogue, 0, 3);
         let mut liar = rogue.clone();
         liar.now_ms += 7;
