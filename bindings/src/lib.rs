@@ -20,6 +20,8 @@ mod c;
 mod journal;
 mod meeting;
 mod network;
+#[cfg(test)]
+mod page;
 mod store;
 mod system;
 mod verbs;

@@ -16,7 +16,7 @@ mod check;
 mod dictionary;
 mod header;
 mod journey;
-#[cfg(feature = "train")]
+mod portable;
 #[cfg(feature = "train")]
 #[path = "../../cli/src/sample.rs"]
 #[allow(dead_code, unreachable_pub, reason = "the command line's generator, used as it is")]
@@ -41,6 +41,7 @@ cargo xtask <command>
   journey [language...] the golden journey in Kotlin, Swift, Python and C, on a real library and hub
   size [--openssl] [level...]
                         builds the core as a library of its own and prints its size
+  static                builds tuquan, hub included, as one file that needs no other
 ";
 
 fn main() -> ExitCode {
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
         ["header", rest @ ..] => header::run(rest),
         ["journey", rest @ ..] => journey::run(rest),
         ["size", rest @ ..] => size::run(rest),
+        ["static", rest @ ..] => portable::run(rest),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
             Ok(())
