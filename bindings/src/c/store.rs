@@ -293,3 +293,47 @@ fn wait_for<F: Future>(work: F, at_most: Option<Duration>) -> Option<F::Output> 
         *waited.unwrap_or_else(PoisonError::into_inner).0 = false;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde::de::DeserializeOwned;
+    use tuquan_core::door::command::Command;
+
+    use super::*;
+
+    /// Reads the JSON of one part of the README; returns the names of what is in it.
+    fn read_part<T: DeserializeOwned>(part: &str) -> BTreeSet<String> {
+        let page = include_str!("../../c/README.md");
+        let (_, rest) = page.split_once(&format!("<!-- {part} -->\n```json\n")).expect(part);
+        let (lines, _) = rest.split_once("```").expect("an end");
+        let name = |line: &str| {
+            read::<T>(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+            read::<BTreeMap<String, IgnoredAny>>(line).expect(line).into_keys()
+        };
+        lines.lines().flat_map(name).collect()
+    }
+
+    fn all(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn the_readme_shows_every_call_as_it_is_read() {
+        assert_eq!(read_part::<Verb>("calls"), all(Verb::NAMES));
+        assert_eq!(read_part::<Errand>("errands"), all(Errand::NAMES));
+        assert_eq!(read_part::<Command>("commands").len(), 8);
+        assert_eq!(read_part::<Query>("questions").len(), 5);
+    }
+
+    #[test]
+    fn waiting_ends_when_the_time_is_over_or_somebody_rings() {
+        assert_eq!(wait_for(std::future::ready(7), None), Some(7));
+        assert_eq!(wait_for(std::future::pending::<()>(), Some(Duration::from_millis(1))), None);
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let teller = std::thread::spawn(move || tell.send(7));
+        assert_eq!(wait_for(told, None), Some(Ok(7)));
+        assert_eq!(teller.join().ok(), Some(Ok(())));
+    }
+}

@@ -1,0 +1,15 @@
+//! `cargo xtask package <platform> [--check]`: what an app takes in, made from the library as it ships.
+//!
+//! `--check` goes as far as a machine without the platform's own tools can, and says where it ends.
+
+mod c;
+
+use crate::Outcome;
+
+/// Packages for one platform.
+pub(crate) fn run(args: &[&str]) -> Outcome {
+    match args {
+        ["c", rest @ ..] => c::run(rest),
+        _ => Err("package for what? there is: c".to_owned()),
+    }
+}
