@@ -3,6 +3,7 @@
 //! `--check` goes as far as a machine without the platform's own tools can, and says where it ends.
 
 mod c;
+mod python;
 
 use crate::Outcome;
 
@@ -10,6 +11,7 @@ use crate::Outcome;
 pub(crate) fn run(args: &[&str]) -> Outcome {
     match args {
         ["c", rest @ ..] => c::run(rest),
-        _ => Err("package for what? there is: c".to_owned()),
+        ["python", rest @ ..] => python::run(rest),
+        _ => Err("package for what? there are: c, python".to_owned()),
     }
 }

@@ -15,7 +15,7 @@ use crate::{Outcome, header, symbols};
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 const TOOLS: [Tool; 1] = [("cmake", "cmake")];
 /// What every Linux has; OpenSSL is inside.
-const OF_SYSTEM: [&str; 4] = ["libc.so.6", "libm.so.6", "libgcc_s.so.1", "ld-linux-x86-64.so.2"];
+const OF_SYSTEM: [&str; 4] = ["libc.so.6", "libm.so.6", "libgcc_s.so.1", "ld-linux"];
 
 struct Packaging {
     root: PathBuf,
@@ -138,7 +138,8 @@ impl Packaging {
         if own != [so()] {
             return Err(format!("the library is called {own:?}"));
         }
-        if let Some(foreign) = needed.iter().find(|name| !OF_SYSTEM.contains(&name.as_str())) {
+        let is_foreign = |name: &&String| !OF_SYSTEM.iter().any(|of| name.starts_with(of));
+        if let Some(foreign) = needed.iter().find(is_foreign) {
             return Err(format!("the library needs {foreign}, which not every machine has"));
         }
         for (way, program) in [
