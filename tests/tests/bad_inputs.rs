@@ -255,7 +255,7 @@ fn row_11_of_a_log_with_two_histories_both_are_kept_and_its_device_is_told() {
     let two = liar.pack().expect("packed");
     liar.write(&created(vec![Op::Set(16, Value::Int(6))]));
     let later = liar.pack().expect("packed");
-    let count = |store: &Tuquan| store.stats().expect("stats").records[3].1;
+    let count = |store: &Tuquan| store.stats().expect("stats").records[3].count;
     let (before, founded) = (count(&desk.other), count(&desk.founder));
     let take = |store: &Tuquan, pack: &[u8]| store.bulk(|replica| replica.ingest(pack));
     assert_eq!(take(&desk.other, &one).expect("taken").forked, None);

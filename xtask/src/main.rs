@@ -14,8 +14,10 @@ mod bite;
 mod cargo;
 mod check;
 mod dictionary;
+mod gcc;
 mod header;
 mod journey;
+mod package;
 mod portable;
 #[cfg(feature = "train")]
 #[path = "../../cli/src/sample.rs"]
@@ -23,6 +25,7 @@ mod portable;
 mod sample;
 mod schema;
 mod size;
+mod symbols;
 
 use std::process::ExitCode;
 
@@ -39,6 +42,8 @@ cargo xtask <command>
   bench [arg...]        measures the core beside raw SQLite, release build
   header [--check]      writes bindings/c/include/tuquan.h, or compares with it
   journey [language...] the golden journey in Kotlin, Swift, Python and C, on a real library and hub
+  package <platform> [--check]
+                        makes what an app takes in: android, apple, python, c
   size [level...]       builds the library as it ships and prints what takes how much room
   static                builds tuquan, hub included, as one file that needs no other
 ";
@@ -54,6 +59,7 @@ fn main() -> ExitCode {
         ["bench", rest @ ..] => bench(rest),
         ["header", rest @ ..] => header::run(rest),
         ["journey", rest @ ..] => journey::run(rest),
+        ["package", rest @ ..] => package::run(rest),
         ["size", rest @ ..] => size::run(rest),
         ["static", rest @ ..] => portable::run(rest),
         ["help" | "--help" | "-h"] => {

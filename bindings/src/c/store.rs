@@ -6,9 +6,8 @@ use std::collections::BTreeMap;
 use std::ffi::c_char;
 use std::mem::MaybeUninit;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use serde::de::IgnoredAny;
@@ -22,6 +21,9 @@ use super::{tq_core, tq_status, tq_string};
 use crate::network::Errand;
 use crate::store::{OpenOptions, Tuquan};
 use crate::verbs::{Verb, json};
+
+/// How long a thread sleeps that waits without an end, before it looks again and goes on waiting.
+const FOREVER: Duration = Duration::from_secs(3_600);
 
 /// How to open a store. Texts and bytes are copied; the copy of the key is wiped.
 #[repr(C)]
@@ -258,30 +260,80 @@ fn run_named(store: &Tuquan, call: &str) -> Result<String, TuquanError> {
     }
 }
 
-/// Wakes a thread that waits.
-struct Unpark(Thread);
+/// What a thread that waits is woken by.
+#[derive(Default)]
+struct Bell {
+    has_rung: Mutex<bool>,
+    bell: Condvar,
+}
 
-impl Wake for Unpark {
+impl Wake for Bell {
     fn wake(self: Arc<Self>) {
-        self.0.unpark();
+        *self.has_rung.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.bell.notify_one();
     }
 }
 
 /// Waits on this thread until something is done; none if it takes longer than it may.
 fn wait_for<F: Future>(work: F, at_most: Option<Duration>) -> Option<F::Output> {
     let start = Instant::now();
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let bell = Arc::new(Bell::default());
+    let waker = Waker::from(Arc::clone(&bell));
     let mut work = pin!(work);
     loop {
         if let Poll::Ready(done) = work.as_mut().poll(&mut Context::from_waker(&waker)) {
             return Some(done);
         }
-        match at_most {
-            None => thread::park(),
-            Some(most) => match most.checked_sub(start.elapsed()) {
-                Some(left) if !left.is_zero() => thread::park_timeout(left),
-                _ => return None,
-            },
+        let left = at_most.map_or(FOREVER, |most| most.saturating_sub(start.elapsed()));
+        if left.is_zero() {
+            return None;
         }
+        let has_rung = bell.has_rung.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = bell.bell.wait_timeout_while(has_rung, left, |has_rung| !*has_rung);
+        *waited.unwrap_or_else(PoisonError::into_inner).0 = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde::de::DeserializeOwned;
+    use tuquan_core::door::command::Command;
+
+    use super::*;
+
+    /// Reads the JSON of one part of the README; returns the names of what is in it.
+    fn read_part<T: DeserializeOwned>(part: &str) -> BTreeSet<String> {
+        let page = include_str!("../../c/README.md");
+        let (_, rest) = page.split_once(&format!("<!-- {part} -->\n```json\n")).expect(part);
+        let (lines, _) = rest.split_once("```").expect("an end");
+        let name = |line: &str| {
+            read::<T>(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+            read::<BTreeMap<String, IgnoredAny>>(line).expect(line).into_keys()
+        };
+        lines.lines().flat_map(name).collect()
+    }
+
+    fn all(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn the_readme_shows_every_call_as_it_is_read() {
+        assert_eq!(read_part::<Verb>("calls"), all(Verb::NAMES));
+        assert_eq!(read_part::<Errand>("errands"), all(Errand::NAMES));
+        assert_eq!(read_part::<Command>("commands").len(), 8);
+        assert_eq!(read_part::<Query>("questions").len(), 5);
+    }
+
+    #[test]
+    fn waiting_ends_when_the_time_is_over_or_somebody_rings() {
+        assert_eq!(wait_for(std::future::ready(7), None), Some(7));
+        assert_eq!(wait_for(std::future::pending::<()>(), Some(Duration::from_millis(1))), None);
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let teller = std::thread::spawn(move || tell.send(7));
+        assert_eq!(wait_for(told, None), Some(Ok(7)));
+        assert_eq!(teller.join().ok(), Some(Ok(())));
     }
 }

@@ -11,8 +11,12 @@ use crate::cargo::{cargo, read, root, run as call};
 use crate::journey::{Hub, bindgen};
 
 /// What the wheel must hold to work where nothing else is installed.
-const FILES: [&str; 4] =
-    ["tuquan/__init__.py", "tuquan/tuquan_core.py", "tuquan/tuquan_ffi.py", "tuquan/libtuquan_ffi.so"];
+const FILES: [&str; 4] = [
+    "tuquan/__init__.py",
+    "tuquan/tuquan_core.py",
+    "tuquan/tuquan_ffi.py",
+    "tuquan/libtuquan_ffi.so",
+];
 
 /// Makes the wheel and sees that it can be used.
 pub(super) fn run(args: &[&str]) -> Outcome {
