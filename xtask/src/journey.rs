@@ -39,8 +39,8 @@ pub(crate) fn run(args: &[&str]) -> Outcome {
     if let Some(unknown) = languages.iter().find(|name| !all.contains(name)) {
         return Err(format!("no journey in {unknown}; there are {}", all.join(", ")));
     }
-    let target = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| root().join("target"), PathBuf::from);
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     let library = build(&target)?;
     let journeys = target.join("journey");
     let generated = journeys.join("generated");
