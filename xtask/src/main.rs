@@ -15,6 +15,8 @@ mod cargo;
 mod check;
 mod dictionary;
 mod journey;
+mod maven;
+mod package;
 #[cfg(feature = "train")]
 #[cfg(feature = "train")]
 #[path = "../../cli/src/sample.rs"]

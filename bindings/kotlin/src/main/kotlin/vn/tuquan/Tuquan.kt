@@ -1,11 +1,13 @@
 package vn.tuquan
 
+import java.util.UUID
 import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.flow
 import kotlinx.coroutines.withContext
 import vn.tuquan.data.Change
+import vn.tuquan.data.RequestId
 import vn.tuquan.data.Salvaged
 import vn.tuquan.ffi.OpenOptions
 import vn.tuquan.ffi.TuquanInterface
@@ -67,5 +69,8 @@ public class Tuquan private constructor(private val calls: TuquanInterface) : Au
          */
         public suspend fun salvage(options: OpenOptions): Salvaged =
             withContext(Dispatchers.IO) { vn.tuquan.ffi.salvage(options) }
+
+        /** Makes the id of one tap: give it to `apply` or `attach`, and again to repeat the tap. */
+        public fun newRequestId(): RequestId = UUID.randomUUID().toString().replace("-", "")
     }
 }
