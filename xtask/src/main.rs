@@ -39,6 +39,8 @@ cargo xtask <command>
   dictionary [--write]  trains the zstd dictionary on generated events and measures it
   bench [arg...]        measures the core beside raw SQLite, release build
   journey [language...] the golden journey in Kotlin, Swift, Python and C, on a real library and hub
+  package android [--check]
+                        the library with its wrapper as an app takes it in; or how far that goes here
   size [--openssl] [level...]
                         builds the core as a library of its own and prints its size
 ";
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
         ["dictionary", rest @ ..] => dictionary::run(rest),
         ["bench", rest @ ..] => bench(rest),
         ["journey", rest @ ..] => journey::run(rest),
+        ["package", rest @ ..] => package::run(rest),
         ["size", rest @ ..] => size::run(rest),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");

@@ -54,7 +54,7 @@ class DoorsTest {
             runBlocking { store.onDisk { device() } }
         }
         assertEquals(Kind.NotReady, (error as TuquanException).kind)
-        assertEquals("E-NOT-READY", error.code)
+        assertEquals("E-NOTREADY", error.code)
     }
 
     private suspend fun opened() = Tuquan.open(OpenOptions("$folder/store", key(1)))
