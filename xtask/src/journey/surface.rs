@@ -46,8 +46,7 @@ fn calls(source: &str) -> BTreeSet<String> {
 }
 
 fn absent(calls: &BTreeSet<String>, journey: &str) -> Vec<String> {
-    let words: BTreeSet<&str> =
-        journey.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+    let words: BTreeSet<&str> = journey.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
     let is_there = |call: &&String| {
         words.contains(call.as_str())
             || words.contains(camel(call).as_str())

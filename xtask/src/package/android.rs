@@ -45,8 +45,8 @@ pub(super) fn run(args: &[&str]) -> Outcome {
         _ => return Err("cargo xtask package android [--check]".to_owned()),
     };
     let root = root();
-    let target = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| root.join("target"), PathBuf::from);
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
     let out = target.join(if is_check { "package/android-check" } else { "package/android" });
     fs::remove_dir_all(&out).ok();
     let packaging = Packaging { root, target, out, maven: Maven::find()? };
@@ -90,8 +90,7 @@ impl Packaging {
     fn check(&self) -> Outcome {
         let aar = self.out.join("aar");
         // The NDK's linker aligns like this by itself from r28 on; this machine's is told to.
-        let generated =
-            self.generate(&["--", "-C", "link-arg=-Wl,-z,max-page-size=16384"])?;
+        let generated = self.generate(&["--", "-C", "link-arg=-Wl,-z,max-page-size=16384"])?;
         let place = aar.join("jni/x86_64");
         let failed = |error: std::io::Error| format!("{}: {error}", place.display());
         fs::create_dir_all(&place).map_err(failed)?;
@@ -102,7 +101,11 @@ impl Packaging {
         let library = Library::parse(&bytes).ok_or("the library cannot be read")?;
         let named = named(&generated)?;
         refuse("x86_64", &faults(&library, 62, &named))?;
-        println!("library: {} exports, pages of {} bytes", library.exports.len(), library.alignment);
+        println!(
+            "library: {} exports, pages of {} bytes",
+            library.exports.len(),
+            library.alignment
+        );
         let small = realigned(&bytes, 0x1000).and_then(|bytes| Library::parse(&bytes));
         let small = small.ok_or("the library cannot be realigned")?;
         if faults(&small, 62, &named).is_empty() {
@@ -161,7 +164,8 @@ impl Packaging {
         jar.args(["--create", "--no-manifest", "--file"]).arg(&file);
         call(jar.arg("-C").arg(aar).arg("."))?;
         let from = self.root.join("bindings/kotlin/android/pom.xml");
-        let pom = fs::read_to_string(&from).map_err(|error| format!("{}: {error}", from.display()))?;
+        let pom =
+            fs::read_to_string(&from).map_err(|error| format!("{}: {error}", from.display()))?;
         if !pom.contains(&format!("<version>{VERSION}</version>")) {
             return Err(format!("{} is of another version than {VERSION}", from.display()));
         }
@@ -232,8 +236,8 @@ fn named(generated: &Path) -> Result<BTreeSet<String>, String> {
     let mut names = BTreeSet::new();
     for path in ["data/tuquan_core.kt", "ffi/tuquan_ffi.kt"] {
         let path = generated.join("kotlin/vn/tuquan").join(path);
-        let source = fs::read_to_string(&path)
-            .map_err(|error| format!("{}: {error}", path.display()))?;
+        let source =
+            fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         let calls = source.lines().filter_map(|line| line.trim().strip_prefix("external fun "));
         names.extend(calls.filter_map(|call| Some(call.split_once('(')?.0.to_owned())));
     }

@@ -1,5 +1,6 @@
 package vn.tuquan
 
+import java.nio.ByteBuffer
 import java.nio.file.Path
 import kotlin.math.roundToLong
 import org.junit.jupiter.api.Test
@@ -8,11 +9,16 @@ import org.junit.jupiter.api.io.TempDir
 import vn.tuquan.data.Category
 import vn.tuquan.data.Command
 import vn.tuquan.data.Content
+import vn.tuquan.data.FfiConverterTypePage
 import vn.tuquan.data.ListQuery
+import vn.tuquan.data.Page
 import vn.tuquan.ffi.OpenOptions
 import vn.tuquan.ffi.Tuquan as Native
 
-/** Prints what crossing costs, in microseconds; only where `TUQUAN_COST` asks for it. */
+/**
+ * Prints what crossing costs, in microseconds: an empty call, a list of 50 rows, each row of it, the
+ * part of a row that is spent in Kotlin, and a tap. Only where `TUQUAN_COST` asks for it.
+ */
 @EnabledIfEnvironmentVariable(named = "TUQUAN_COST", matches = ".+")
 class CostTest {
     @TempDir
@@ -36,10 +42,21 @@ class CostTest {
             "empty_us" to rounded(micros(10_000) { store.device() }),
             "list50_us" to rounded(list50),
             "row_us" to rounded((list50 - list1) / 49),
+            "lift_us" to rounded(lifting(list(50u)) / 50),
             "tap_us" to rounded(micros(50) { tap(0) }),
         )
         println(json(figures))
         store.shutDown()
+    }
+
+    /** Returns what it takes to make a page of the bytes that Rust gives, without the reading in Rust. */
+    private fun lifting(page: Page): Double {
+        val bytes = ByteBuffer.allocateDirect(FfiConverterTypePage.allocationSize(page).toInt())
+        FfiConverterTypePage.write(page, bytes)
+        return micros(2_000) {
+            bytes.rewind()
+            FfiConverterTypePage.read(bytes)
+        }
     }
 
     /** Returns what a call takes once the machine has compiled it: the best of several rounds. */
