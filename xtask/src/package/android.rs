@@ -14,12 +14,24 @@ use crate::Outcome;
 use crate::cargo::{cargo, read, root, run as call};
 use crate::maven::{Maven, on_path};
 
-/// The kinds of phones: the folder's name, and the machine's number in ELF.
-const ABIS: [(&str, u16); 3] = [("arm64-v8a", 183), ("armeabi-v7a", 40), ("x86_64", 62)];
+/// A kind of phones.
+struct Abi {
+    name: &'static str,
+    /// The machine's number in ELF.
+    machine: u16,
+    /// How its segments must be aligned: Play asks 64-bit libraries for pages of 16 KB.
+    page_bytes: u64,
+}
+
+const ABIS: [Abi; 3] = [
+    Abi { name: "arm64-v8a", machine: 183, page_bytes: 0x4000 },
+    Abi { name: "armeabi-v7a", machine: 40, page_bytes: 0x1000 },
+    HERE,
+];
+/// The emulator's; the one that this machine can build a library for.
+const HERE: Abi = Abi { name: "x86_64", machine: 62, page_bytes: 0x4000 };
 /// Android 8.0.
 const API_MIN: &str = "26";
-/// What Play asks of every library since phones have pages of 16 KB.
-const PAGE_BYTES: u64 = 0x4000;
 /// What every phone has.
 const OF_SYSTEM: [&str; 4] = ["libc.so", "libm.so", "libdl.so", "liblog.so"];
 /// How an export may begin: what is not ours must not be seen, SQLite above all.
@@ -65,8 +77,8 @@ impl Packaging {
         }
         let aar = self.out.join("aar");
         let mut command = cargo(&self.root, ["ndk", "--platform", API_MIN]);
-        for (abi, _) in ABIS {
-            command.args(["--target", abi]);
+        for abi in &ABIS {
+            command.args(["--target", abi.name]);
         }
         command.arg("--output-dir").arg(aar.join("jni"));
         command.args(["build", "--profile", "ship", "--package", "tuquan-ffi"]);
@@ -74,13 +86,13 @@ impl Packaging {
         call(command.env_remove("OPENSSL_NO_VENDOR"))?;
         let generated = self.generate(&[])?;
         self.assemble(&generated, &aar)?;
-        for (abi, machine) in ABIS {
-            let library = Library::read(&aar.join("jni").join(abi).join(LIBRARY))?;
-            let faults = faults(&library, machine, &named(&generated)?);
+        for abi in &ABIS {
+            let library = Library::read(&aar.join("jni").join(abi.name).join(LIBRARY))?;
+            let faults = faults(&library, abi, &named(&generated)?);
             let foreign = library.needs.iter().filter(|name| !OF_SYSTEM.contains(&name.as_str()));
             let foreign: Vec<String> =
                 foreign.map(|name| format!("needs {name}, which no phone has")).collect();
-            refuse(abi, &[faults, foreign].concat())?;
+            refuse(abi.name, &[faults, foreign].concat())?;
         }
         let repository = self.publish(&aar)?;
         println!("packaged; as a repository of Gradle: {}", repository.display());
@@ -91,7 +103,7 @@ impl Packaging {
         let aar = self.out.join("aar");
         // The NDK's linker aligns like this by itself from r28 on; this machine's is told to.
         let generated = self.generate(&["--", "-C", "link-arg=-Wl,-z,max-page-size=16384"])?;
-        let place = aar.join("jni/x86_64");
+        let place = aar.join("jni").join(HERE.name);
         let failed = |error: std::io::Error| format!("{}: {error}", place.display());
         fs::create_dir_all(&place).map_err(failed)?;
         fs::copy(self.target.join("debug").join(LIBRARY), place.join(LIBRARY)).map_err(failed)?;
@@ -100,7 +112,7 @@ impl Packaging {
         let bytes = fs::read(place.join(LIBRARY)).map_err(failed)?;
         let library = Library::parse(&bytes).ok_or("the library cannot be read")?;
         let named = named(&generated)?;
-        refuse("x86_64", &faults(&library, 62, &named))?;
+        refuse(HERE.name, &faults(&library, &HERE, &named))?;
         println!(
             "library: {} exports, pages of {} bytes",
             library.exports.len(),
@@ -108,7 +120,7 @@ impl Packaging {
         );
         let small = realigned(&bytes, 0x1000).and_then(|bytes| Library::parse(&bytes));
         let small = small.ok_or("the library cannot be realigned")?;
-        if faults(&small, 62, &named).is_empty() {
+        if faults(&small, &HERE, &named).is_empty() {
             return Err("a library with pages of 4 KB was let through".to_owned());
         }
         let repository = self.publish(&aar)?;
@@ -204,10 +216,9 @@ impl Packaging {
             java.arg(need);
         }
         call(&mut java)?;
-        // The fields of a structure and their order, and a call by its name.
+        // The order of a structure's fields, and a call by its name.
         let wanted = [
-            ("vn.tuquan.ffi.RustBuffer", "capacity"),
-            ("vn.tuquan.ffi.RustBuffer", "com.sun.jna.Structure$FieldOrder"),
+            ("vn.tuquan.ffi.RustBuffer", "value=[\"capacity\",\"len\",\"data\"]"),
             ("vn.tuquan.ffi.UniffiLib", "uniffi_tuquan_ffi_fn_method_tuquan_apply"),
         ];
         for (class, what) in wanted {
@@ -223,7 +234,7 @@ impl Packaging {
 }
 
 fn abis() -> Vec<&'static str> {
-    ABIS.iter().map(|(abi, _)| *abi).collect()
+    ABIS.iter().map(|abi| abi.name).collect()
 }
 
 fn files(folder: &Path) -> Result<Vec<PathBuf>, String> {
@@ -245,13 +256,13 @@ fn named(generated: &Path) -> Result<BTreeSet<String>, String> {
 }
 
 /// Returns what is wrong with a library.
-fn faults(library: &Library, machine: u16, named: &BTreeSet<String>) -> Vec<String> {
+fn faults(library: &Library, abi: &Abi, named: &BTreeSet<String>) -> Vec<String> {
     let mut faults = Vec::new();
-    if library.machine != machine {
-        faults.push(format!("is for machine {}, not {machine}", library.machine));
+    if library.machine != abi.machine {
+        faults.push(format!("is for machine {}, not {}", library.machine, abi.machine));
     }
-    if library.alignment < PAGE_BYTES {
-        faults.push(format!("is aligned to {} bytes, not {PAGE_BYTES}", library.alignment));
+    if library.alignment < abi.page_bytes {
+        faults.push(format!("is aligned to {} bytes, not {}", library.alignment, abi.page_bytes));
     }
     for export in &library.exports {
         if !OURS.iter().any(|ours| export.starts_with(ours)) {
