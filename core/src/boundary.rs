@@ -135,7 +135,7 @@ uniffi::custom_type!(TimeMs, i64, {
 });
 
 uniffi::custom_type!(Draft, Content, {
-    lower: |draft| Content::from(&draft),
+    lower: |draft| Content::of(&draft.kind, |name| draft.fields.get(name)),
     try_lift: |content| Ok(Draft::from(&content)),
 });
 

@@ -17,6 +17,7 @@ mod dictionary;
 mod gcc;
 mod header;
 mod journey;
+mod maven;
 mod package;
 mod portable;
 #[cfg(feature = "train")]

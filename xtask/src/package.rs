@@ -2,7 +2,10 @@
 //!
 //! `--check` goes as far as a machine without the platform's own tools can, and says where it ends.
 
+mod android;
+mod apple;
 mod c;
+mod elf;
 mod python;
 
 use crate::Outcome;
@@ -10,8 +13,10 @@ use crate::Outcome;
 /// Packages for one platform.
 pub(crate) fn run(args: &[&str]) -> Outcome {
     match args {
+        ["android", rest @ ..] => android::run(rest),
+        ["apple", rest @ ..] => apple::run(rest),
         ["c", rest @ ..] => c::run(rest),
         ["python", rest @ ..] => python::run(rest),
-        _ => Err("package for what? there are: c, python".to_owned()),
+        _ => Err("package for what? there are: android, apple, c, python".to_owned()),
     }
 }

@@ -12,7 +12,7 @@ pub mod place;
 pub mod shift;
 
 use crate::record::declare::Declaration;
-use crate::record::plain::Draft;
+use crate::record::plain::{Draft, Plain};
 
 /// Makes of the list of record types all that goes by type.
 macro_rules! record_types {
@@ -33,11 +33,13 @@ macro_rules! record_types {
             Other,
         }
 
-        impl From<&Draft> for Content {
-            fn from(draft: &Draft) -> Self {
-                match draft.kind.as_str() {
+        impl Content {
+            /// Makes one of a record type's name and of the plain values that `find` has by name.
+            #[must_use]
+            pub fn of<'p>(kind: &str, find: impl Fn(&str) -> Option<&'p Plain>) -> Self {
+                match kind {
                     $(kind if kind == $module::$name::DECLARATION.name => {
-                        Self::$name { said: $module::$name::from_draft(draft) }
+                        Self::$name { said: $module::$name::from_plain(find) }
                     })*
                     _ => Self::Other,
                 }

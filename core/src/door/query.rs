@@ -15,7 +15,7 @@ use crate::domain::Content;
 use crate::error::{Error, Kind, Result};
 use crate::ids::{DeviceKey, LogId, PersonId, RecordId};
 use crate::record::declare::{Declaration, Field, Merge, Type};
-use crate::record::plain::{Draft, Plain, element_type, field_named, from_value, to_value};
+use crate::record::plain::{Plain, element_type, field_named, from_value, to_value};
 use crate::store::search;
 use crate::store::views::{
     self, FLAG_CLOCK, FLAG_CONCURRENT, FLAG_CONFLICT, FLAG_DAMAGED, Shown, Stored, View, WHEN, bind,
@@ -185,7 +185,7 @@ pub struct FieldValues {
     kind: &'static str,
     /// The elements of sets and lists, where the whole record was asked for.
     #[serde(skip)]
-    elements: BTreeMap<&'static str, Vec<Plain>>,
+    elements: BTreeMap<&'static str, Plain>,
 }
 
 impl Deref for FieldValues {
@@ -199,10 +199,7 @@ impl Deref for FieldValues {
 impl From<FieldValues> for Content {
     /// Gives them by type, with the elements of sets and lists where these are known.
     fn from(from: FieldValues) -> Self {
-        let values = from.values.into_iter().map(|(name, value)| (name.into_owned(), value));
-        let lists = from.elements.into_iter();
-        let lists = lists.map(|(name, all)| (name.to_owned(), Plain::Many(all)));
-        Self::from(&Draft { kind: from.kind.to_owned(), fields: values.chain(lists).collect() })
+        Self::of(from.kind, |name| from.values.get(name).or_else(|| from.elements.get(name)))
     }
 }
 
@@ -469,7 +466,7 @@ fn whole(of: &'static Declaration, shown: Shown, stored: &Stored) -> Record {
             let elements = elements(field, stored);
             if !elements.is_empty() {
                 let plain = elements.iter().map(|element| element.value.clone()).collect();
-                record.fields.elements.insert(field.name, plain);
+                record.fields.elements.insert(field.name, Plain::Many(plain));
                 record.lists.insert(field.name.to_owned(), elements);
             }
         }

@@ -492,15 +492,18 @@ macro_rules! record_of {
                 draft
             }
 
-            /// Reads a draft back; unknown names and wrong types are left out.
+            /// Makes one of the plain values that `find` has by name; unknown names and wrong types
+            /// are left out.
             #[must_use]
-            pub fn from_draft(draft: &$crate::record::plain::Draft) -> Self {
+            pub fn from_plain<'p>(
+                find: impl Fn(&str) -> Option<&'p $crate::record::plain::Plain>,
+            ) -> Self {
                 use $crate::record::plain::Draftable;
                 Self {
-                    t_occ: Draftable::take(draft, "t_occ"),
-                    written_by: Draftable::take(draft, "written_by"),
-                    picks: Draftable::take(draft, "picks"),
-                    $($field: Draftable::take(draft, stringify!($field)),)*
+                    t_occ: Draftable::take(find("t_occ")),
+                    written_by: Draftable::take(find("written_by")),
+                    picks: Draftable::take(find("picks")),
+                    $($field: Draftable::take(find(stringify!($field))),)*
                 }
             }
         }

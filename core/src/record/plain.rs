@@ -66,13 +66,13 @@ pub fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-/// A field of a plain struct that goes into a draft and comes out of one.
+/// A field of a plain struct that goes into a draft, and comes out of one or of a row.
 pub trait Draftable: Sized {
     /// Puts it under `name` if it is set.
     fn put(&self, name: &str, draft: &mut Draft);
 
-    /// Takes it from under `name`.
-    fn take(draft: &Draft, name: &str) -> Self;
+    /// Makes it of its plain value; one that is missing or of another type leaves it empty.
+    fn take(plain: Option<&Plain>) -> Self;
 }
 
 impl<T: FieldType> Draftable for Option<T> {
@@ -82,8 +82,8 @@ impl<T: FieldType> Draftable for Option<T> {
         }
     }
 
-    fn take(draft: &Draft, name: &str) -> Self {
-        let value = to_value(&T::TYPE, draft.fields.get(name)?).ok()?;
+    fn take(plain: Option<&Plain>) -> Self {
+        let value = to_value(&T::TYPE, plain?).ok()?;
         T::from_value(&value)
     }
 }
@@ -97,8 +97,8 @@ impl<T: FieldType> Draftable for Vec<T> {
         }
     }
 
-    fn take(draft: &Draft, name: &str) -> Self {
-        let Some(Plain::Many(list)) = draft.fields.get(name) else {
+    fn take(plain: Option<&Plain>) -> Self {
+        let Some(Plain::Many(list)) = plain else {
             return Self::new();
         };
         list.iter().filter_map(|plain| T::from_value(&to_value(&T::TYPE, plain).ok()?)).collect()
