@@ -22,6 +22,7 @@ mod journey;
 mod sample;
 mod schema;
 mod size;
+mod swiftpm;
 
 use std::process::ExitCode;
 
