@@ -16,9 +16,11 @@ pub struct InvitationOptions {
     pub role: Role,
     /// Whether it is another device of the person who invites.
     #[serde(default)]
+    #[uniffi(default)]
     pub own_device: bool,
     /// The hub where both may meet, if there is one.
     #[serde(default)]
+    #[uniffi(default)]
     pub hub_url: Option<String>,
 }
 

@@ -7,6 +7,7 @@
 mod c;
 mod kotlin;
 mod python;
+mod surface;
 mod swift;
 
 use std::fs;
@@ -39,8 +40,8 @@ pub(crate) fn run(args: &[&str]) -> Outcome {
     if let Some(unknown) = languages.iter().find(|name| !all.contains(name)) {
         return Err(format!("no journey in {unknown}; there are {}", all.join(", ")));
     }
-    let target = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| root().join("target"), PathBuf::from);
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     let library = build(&target)?;
     let journeys = target.join("journey");
     let generated = journeys.join("generated");
@@ -66,7 +67,7 @@ pub(crate) fn run(args: &[&str]) -> Outcome {
             "kotlin" => kotlin::run(&kit),
             _ => swift::run(&kit),
         };
-        match outcome.and_then(|()| kit.compare()) {
+        match outcome.and_then(|()| kit.compare()).and_then(|()| kit.is_whole(language)) {
             Ok(()) => println!("== journey in {language}: as expected"),
             Err(why) => failures.push(format!("{language}: {why}")),
         }
@@ -106,6 +107,21 @@ impl Kit {
             .env("TUQUAN_HUB", &self.hub)
             .env("TUQUAN_WORK", &self.work)
             .env("TUQUAN_JOURNEY", self.root.join("bindings/journey"))
+    }
+
+    /// Tells whether the journey's source names every exported call.
+    fn is_whole(&self, language: &str) -> Outcome {
+        let source = match language {
+            "python" => "bindings/python/tests/journey.py",
+            "c" => "bindings/c/tests/journey.c",
+            "kotlin" => "bindings/kotlin/src/test/kotlin/vn/tuquan/JourneyTest.kt",
+            _ => "bindings/swift/Tests/TuquanKitTests/JourneyTests.swift",
+        };
+        let missing = surface::missing(&self.generated, &self.root.join(source))?;
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(format!("{source} does not go through {}", missing.join(", ")))
     }
 
     /// Compares what was found with what all languages must find.

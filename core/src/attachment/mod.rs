@@ -12,7 +12,8 @@ pub use self::sealed::{
     BYTES_MAX, CHUNK_LEN, CHUNKS_MAX, MANIFEST_BYTES_MAX, Manifest, SEALED_CHUNK_LEN_MAX, Sealed,
     chunk_hash, open, seal,
 };
-use crate::{choice, element};
+use crate::choice;
+use crate::record::declare::shipped_element as element;
 
 choice! {
     /// What sort of image a photo is.
@@ -29,7 +30,6 @@ choice! {
 
 element! {
     /// A photo of a record.
-    #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
     pub struct Photo {
         /// What sort of image.
         image: ImageKind,

@@ -4,11 +4,11 @@
 
 use crate::ids::RecordId;
 use crate::record::declare::TimeMs;
-use crate::{element, record};
+use crate::record::declare::shipped_element as element;
+use crate::record::declare::shipped_record as record;
 
 element! {
     /// One piece of equipment as counted at the handover.
-    #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
     pub struct Equipment {
         /// What it is.
         item: String,
@@ -21,7 +21,6 @@ element! {
 
 element! {
     /// One side's signature: that device's word that it read the list.
-    #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
     pub struct SignOff {
         /// The person who signs in or out.
         by: RecordId,
@@ -32,7 +31,6 @@ element! {
 
 record! {
     /// What one shift leaves to the next.
-    #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
     pub struct Handover = 5, "handover" {
         writers: [R1, R2, R3],
         /// The shift that ends.

@@ -4,13 +4,15 @@
 //! fold; the lifecycle table says that.
 
 use crate::attachment::Photo;
+use crate::choice;
 use crate::codec::Value;
 use crate::domain::category::{Category, Priority};
 use crate::domain::lifecycle::{INCIDENT, IncidentState};
 use crate::domain::log_entry::sealed_kinds_have_no_text;
 use crate::ids::RecordId;
+use crate::record::declare::shipped_element as element;
+use crate::record::declare::shipped_record as record;
 use crate::record::declare::{FieldType, Fields, TimeMs};
-use crate::{choice, element, record};
 
 choice! {
     /// What sort of timeline entry.
@@ -63,7 +65,6 @@ choice! {
 
 element! {
     /// One entry of an incident's timeline ("diễn biến").
-    #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
     pub struct TimelineEntry {
         /// What sort of entry.
         kind: TimelineKind,
@@ -78,7 +79,6 @@ element! {
 
 record! {
     /// An event that somebody has to see to.
-    #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
     pub struct Incident = 4, "incident" {
         writers: [R1, R2, R3],
         check: sound,

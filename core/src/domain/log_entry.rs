@@ -5,12 +5,11 @@
 use crate::attachment::Photo;
 use crate::domain::category::Category;
 use crate::ids::RecordId;
-use crate::record;
 use crate::record::declare::Fields;
+use crate::record::declare::shipped_record as record;
 
 record! {
     /// A line of the duty book.
-    #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
     pub struct LogEntry = 3, "log_entry" {
         writers: [R1, R2, R3],
         check: sealed_kinds_have_no_text,

@@ -3,8 +3,9 @@
 //! Places that two devices may enter independently carry a natural key, so that both name the
 //! same record. Must not know: who lives there.
 
+use crate::choice;
 use crate::ids::RecordId;
-use crate::{choice, record};
+use crate::record::declare::shipped_record as record;
 
 choice! {
     /// What sort of place.
@@ -25,7 +26,6 @@ choice! {
 
 record! {
     /// A place inside the dormitory's tree.
-    #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
     pub struct Place = 1, "place" {
         writers: [R1, R2, R3],
         /// What people call it.

@@ -2,10 +2,11 @@
 //!
 //! Must not know: what happened during the shift; log entries and incidents say that.
 
+use crate::choice;
 use crate::domain::lifecycle::{SHIFT, ShiftState};
 use crate::ids::RecordId;
 use crate::record::declare::TimeMs;
-use crate::{choice, record};
+use crate::record::declare::shipped_record as record;
 
 choice! {
     /// The weather during a shift.
@@ -24,7 +25,6 @@ choice! {
 
 record! {
     /// One shift of one team.
-    #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
     pub struct Shift = 2, "shift" {
         writers: [R1, R2, R3],
         /// Where it is on duty.

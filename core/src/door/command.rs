@@ -35,6 +35,7 @@ pub enum Command {
         draft: Draft,
         /// The natural key, where the record has one.
         #[serde(default)]
+        #[cfg_attr(feature = "uniffi", uniffi(default))]
         key: Option<String>,
     },
     /// Makes a record by its natural key, or brings the one that is there to what the draft says:
@@ -78,12 +79,15 @@ pub enum Command {
         to: String,
         /// When it happened, in ms; now when left out.
         #[serde(default)]
+        #[cfg_attr(feature = "uniffi", uniffi(default))]
         t_event: Option<i64>,
         /// Why, or what came out of it.
         #[serde(default)]
+        #[cfg_attr(feature = "uniffi", uniffi(default))]
         reason: Option<String>,
         /// Fields to set with it, such as the outcome.
         #[serde(default)]
+        #[cfg_attr(feature = "uniffi", uniffi(default))]
         set: BTreeMap<String, Option<Plain>>,
     },
     /// Picks one of the values that a field holds at once; the choice is logged.
@@ -96,6 +100,7 @@ pub enum Command {
         pick: Plain,
         /// Why.
         #[serde(default)]
+        #[cfg_attr(feature = "uniffi", uniffi(default))]
         reason: Option<String>,
     },
     /// Edits a text that several people write; positions in Unicode characters.

@@ -57,14 +57,19 @@ pub struct List {
     /// The record type's name.
     pub kind: String,
     /// Fields that must have these values.
+    #[cfg_attr(feature = "uniffi", uniffi(default))]
     pub filter: BTreeMap<String, Plain>,
     /// Not before this time, in ms.
+    #[cfg_attr(feature = "uniffi", uniffi(default))]
     pub from_ms: Option<i64>,
     /// Before this time, in ms.
+    #[cfg_attr(feature = "uniffi", uniffi(default))]
     pub to_ms: Option<i64>,
     /// The key that the page before ended with.
+    #[cfg_attr(feature = "uniffi", uniffi(default))]
     pub after: Option<PageKey>,
     /// The most rows, up to [`PAGE_ROWS_MAX`].
+    #[cfg_attr(feature = "uniffi", uniffi(default = 50))]
     pub limit: u32,
 }
 
@@ -86,8 +91,10 @@ pub struct Search {
     /// What a person typed, with accents or without.
     pub text: String,
     /// Only this record type.
+    #[cfg_attr(feature = "uniffi", uniffi(default))]
     pub kind: Option<String>,
     /// The most hits.
+    #[cfg_attr(feature = "uniffi", uniffi(default = 50))]
     pub limit: u32,
 }
 
@@ -99,12 +106,16 @@ pub struct Counts {
     /// The record type's name.
     pub kind: String,
     /// Up to two fields.
+    #[cfg_attr(feature = "uniffi", uniffi(default))]
     pub by: Vec<String>,
     /// By week too: the ms of each week's Monday 00:00, +07:00.
+    #[cfg_attr(feature = "uniffi", uniffi(default))]
     pub by_week: bool,
     /// Not before this time, in ms.
+    #[cfg_attr(feature = "uniffi", uniffi(default))]
     pub from_ms: Option<i64>,
     /// Before this time, in ms.
+    #[cfg_attr(feature = "uniffi", uniffi(default))]
     pub to_ms: Option<i64>,
 }
 

@@ -386,7 +386,38 @@ macro_rules! option_or {
 /// ```
 #[macro_export]
 macro_rules! record {
+    ($($all:tt)*) => { $crate::record_of! { (allow(unused)) (allow(unused)) $($all)* } };
+}
+
+/// [`record!`](crate::record!) for the record types that ship: other languages know them too.
+macro_rules! shipped_record {
+    ($($all:tt)*) => {
+        $crate::record_of! {
+            (cfg_attr(feature = "uniffi", derive(uniffi::Record)))
+            (cfg_attr(feature = "uniffi", uniffi(default)))
+            $($all)*
+        }
+    };
+}
+pub(crate) use shipped_record;
+
+/// [`element!`](crate::element!) for the elements that ship.
+macro_rules! shipped_element {
+    ($($all:tt)*) => {
+        $crate::element_of! {
+            (cfg_attr(feature = "uniffi", derive(uniffi::Record)))
+            (cfg_attr(feature = "uniffi", uniffi(default)))
+            $($all)*
+        }
+    };
+}
+pub(crate) use shipped_element;
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! record_of {
     (
+        ($struct:meta) ($each:meta)
         $(#[$doc:meta])*
         pub struct $name:ident = $kind:literal, $table:literal {
             writers: [$($role:ident),*],
@@ -402,18 +433,23 @@ macro_rules! record {
         $(#[$doc])*
         #[derive(Debug, Clone, Default, PartialEq, $crate::serde::Serialize, $crate::serde::Deserialize)]
         #[serde(default, crate = "::tuquan_core::serde")]
+        #[$struct]
         pub struct $name {
             /// When it happened; when it was saved says nobody but the phone's clock.
+            #[$each]
             #[serde(skip_serializing_if = "::tuquan_core::record::plain::is_default")]
             pub t_occ: Option<$crate::record::declare::TimeMs>,
             /// Who was signed in on a shared phone, by person id.
+            #[$each]
             #[serde(skip_serializing_if = "::tuquan_core::record::plain::is_default")]
             pub written_by: Option<$crate::ids::RecordId>,
             /// What people picked among concurrent values.
+            #[$each]
             #[serde(skip_serializing_if = "::tuquan_core::record::plain::is_default")]
             pub picks: Vec<$crate::record::declare::Pick>,
             $(
                 $(#[$fdoc])*
+                #[$each]
                 #[serde(skip_serializing_if = "::tuquan_core::record::plain::is_default")]
                 pub $field: $crate::held_type!($merge, $ty),
             )*
@@ -590,14 +626,22 @@ macro_rules! choice {
 /// Declares an element of a list or set: a struct whose parts have a fixed order.
 #[macro_export]
 macro_rules! element {
+    ($($all:tt)*) => { $crate::element_of! { (allow(unused)) (allow(unused)) $($all)* } };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! element_of {
     (
+        ($struct:meta) ($each:meta)
         $(#[$doc:meta])*
         pub struct $name:ident { $( $(#[$pdoc:meta])* $part:ident : $ty:ty, )* }
     ) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Default, PartialEq, $crate::serde::Serialize, $crate::serde::Deserialize)]
         #[serde(default, crate = "::tuquan_core::serde")]
-        pub struct $name { $( $(#[$pdoc])* pub $part: Option<$ty>, )* }
+        #[$struct]
+        pub struct $name { $( $(#[$pdoc])* #[$each] pub $part: Option<$ty>, )* }
 
         impl $crate::record::declare::FieldType for $name {
             const TYPE: $crate::record::declare::Type =
@@ -632,9 +676,8 @@ macro_rules! element {
     };
 }
 
-element! {
+shipped_element! {
     /// One pick of a person among concurrent values; the choice is logged.
-    #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
     pub struct Pick {
         /// The number of the field that was in conflict.
         field: i64,
@@ -645,9 +688,8 @@ element! {
     }
 }
 
-element! {
+shipped_element! {
     /// One transition of a folded state.
-    #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
     pub struct Transition {
         /// The number of the state it goes to.
         to: i64,
