@@ -15,6 +15,7 @@ mod cargo;
 mod check;
 mod dictionary;
 mod journey;
+mod package;
 #[cfg(feature = "train")]
 #[cfg(feature = "train")]
 #[path = "../../cli/src/sample.rs"]
@@ -38,6 +39,8 @@ cargo xtask <command>
   dictionary [--write]  trains the zstd dictionary on generated events and measures it
   bench [arg...]        measures the core beside raw SQLite, release build
   journey [language...] the golden journey in Kotlin, Swift, Python and C, on a real library and hub
+  package apple [--check]
+                        the Swift package with its XCFramework, made on macOS; or what can be checked
   size [--openssl] [level...]
                         builds the core as a library of its own and prints its size
 ";
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         ["dictionary", rest @ ..] => dictionary::run(rest),
         ["bench", rest @ ..] => bench(rest),
         ["journey", rest @ ..] => journey::run(rest),
+        ["package", rest @ ..] => package::run(rest),
         ["size", rest @ ..] => size::run(rest),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");

@@ -28,7 +28,7 @@ const BENCH: &str = "TUQUAN_BENCH";
 pub(crate) fn run(kit: &Kit) -> Outcome {
     swiftpm::assemble(&kit.root, &kit.generated.join("swift"), &kit.build)?;
     let swift = Swift::find_or_install()?;
-    let strict = ["-Xswiftc", "-warnings-as-errors"];
+    let strict = ["--disable-xctest", "-Xswiftc", "-warnings-as-errors"];
     let mut test = swift.command(kit, "test");
     call(kit.equip(test.args(strict)))?;
     if env::var_os(BENCH).is_some() {
