@@ -18,6 +18,9 @@ if let library = Context.environment["TUQUAN_LIBRARY"] {
     ]
     targets.append(.systemLibrary(name: "TuquanFFI"))
     targets.append(.executableTarget(name: "TuquanBench", dependencies: ["TuquanKit"]))
+    targets.append(
+        .executableTarget(
+            name: "FirstNote", dependencies: ["TuquanKit"], path: "Examples/FirstNote"))
 } else {
     targets.append(.binaryTarget(name: "TuquanFFI", path: "TuquanFFI.xcframework"))
 }

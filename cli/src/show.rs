@@ -68,7 +68,7 @@ impl<'a> Shower<'a> {
             format!("  {}: {}", words.get("show.id"), record.record),
             format!("  {}: {}", words.get("show.saved"), time::moment(record.saved_ms)),
         ];
-        for (name, plain) in &record.fields {
+        for (name, plain) in record.fields.iter() {
             let value = self.value(&record.kind, name, plain)?;
             lines.push(format!("  {}: {value}", words.token("field", name)));
         }

@@ -14,9 +14,10 @@ mod bite;
 mod cargo;
 mod check;
 mod dictionary;
+mod header;
 mod journey;
 mod package;
-#[cfg(feature = "train")]
+mod portable;
 #[cfg(feature = "train")]
 #[path = "../../cli/src/sample.rs"]
 #[allow(dead_code, unreachable_pub, reason = "the command line's generator, used as it is")]
@@ -38,11 +39,13 @@ cargo xtask <command>
   schema [--check]      writes core/schema.lock, or compares with it
   dictionary [--write]  trains the zstd dictionary on generated events and measures it
   bench [arg...]        measures the core beside raw SQLite, release build
+  header [--check]      writes bindings/c/include/tuquan.h, or compares with it
   journey [language...] the golden journey in Kotlin, Swift, Python and C, on a real library and hub
   package apple [--check]
                         the Swift package with its XCFramework, made on macOS; or what can be checked
   size [--openssl] [level...]
                         builds the core as a library of its own and prints its size
+  static                builds tuquan, hub included, as one file that needs no other
 ";
 
 fn main() -> ExitCode {
@@ -54,9 +57,11 @@ fn main() -> ExitCode {
         ["schema", rest @ ..] => schema::run(rest),
         ["dictionary", rest @ ..] => dictionary::run(rest),
         ["bench", rest @ ..] => bench(rest),
+        ["header", rest @ ..] => header::run(rest),
         ["journey", rest @ ..] => journey::run(rest),
         ["package", rest @ ..] => package::run(rest),
         ["size", rest @ ..] => size::run(rest),
+        ["static", rest @ ..] => portable::run(rest),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
             Ok(())

@@ -1,15 +1,15 @@
-//! `cargo xtask package <system>`: what a system's apps take in, built and checked.
+//! `cargo xtask package <platform> [--check]`: what an app takes in, made from the library as it ships.
 //!
-//! Must not know: how any of them is made.
+//! `--check` goes as far as a machine without the platform's own tools can, and says where it ends.
 
 mod apple;
 
 use crate::Outcome;
 
-/// Makes the package of a system.
+/// Packages for one platform.
 pub(crate) fn run(args: &[&str]) -> Outcome {
     match args {
         ["apple", rest @ ..] => apple::run(rest),
-        _ => Err("packages are made for apple".to_owned()),
+        _ => Err("package for what? there is: apple".to_owned()),
     }
 }

@@ -10,13 +10,16 @@ use std::path::{Path, PathBuf};
 
 use crate::Outcome;
 
+/// The folders of hand-written files.
+const FOLDERS: [&str; 3] = ["Sources", "Tests", "Examples"];
+
 /// Assembles the package in `to`. Files that did not change are left alone, so that SwiftPM builds
 /// only what did; files that are no longer part of it go.
 pub(crate) fn assemble(root: &Path, generated: &Path, to: &Path) -> Outcome {
     let own = root.join("bindings/swift");
     let mut parts = Vec::new();
     let failed = |error| format!("the Swift package in {}: {error}", to.display());
-    for folder in ["Sources", "Tests"] {
+    for folder in FOLDERS {
         collect(&own.join(folder), Path::new(folder), &mut parts).map_err(failed)?;
     }
     parts.push((PathBuf::from("Package.swift"), own.join("Package.swift")));
@@ -34,7 +37,7 @@ pub(crate) fn assemble(root: &Path, generated: &Path, to: &Path) -> Outcome {
         write(&to.join(&path), content.as_bytes()).map_err(failed)?;
         wanted.insert(path);
     }
-    for folder in ["Sources", "Tests"] {
+    for folder in FOLDERS {
         let mut found = Vec::new();
         collect(&to.join(folder), Path::new(folder), &mut found).map_err(failed)?;
         for (path, file) in found {

@@ -37,7 +37,8 @@ fn calls(source: &str) -> BTreeSet<String> {
         };
         in_object &= method.is_some();
         let name: String = name.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-        if !name.starts_with('_') {
+        // The generator's own functions are nobody's calls.
+        if !name.starts_with('_') && !name.starts_with("uniffi_") {
             calls.insert(name);
         }
     }
@@ -45,8 +46,7 @@ fn calls(source: &str) -> BTreeSet<String> {
 }
 
 fn absent(calls: &BTreeSet<String>, journey: &str) -> Vec<String> {
-    let words: BTreeSet<&str> =
-        journey.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+    let words: BTreeSet<&str> = journey.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
     let is_there = |call: &&String| {
         words.contains(call.as_str())
             || words.contains(camel(call).as_str())

@@ -31,6 +31,8 @@ pub(crate) fn run(kit: &Kit) -> Outcome {
     let strict = ["--disable-xctest", "-Xswiftc", "-warnings-as-errors"];
     let mut test = swift.command(kit, "test");
     call(kit.equip(test.args(strict)))?;
+    let mut example = swift.command(kit, "run");
+    call(kit.equip(example.arg("FirstNote").arg(&kit.work).arg(&kit.hub)))?;
     if env::var_os(BENCH).is_some() {
         let mut bench = swift.command(kit, "run");
         call(kit.equip(bench.args(["-c", "release", "TuquanBench"])))?;
