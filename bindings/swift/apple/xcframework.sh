@@ -18,13 +18,13 @@ target_dir=${CARGO_TARGET_DIR:-$root/target}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# slice TARGET ARCH SDK PLATFORM: builds for a target; prints the archive as it ships.
+# slice TARGET ARCH SDK PLATFORM: makes the archive of a target as it ships, in a folder of its name.
 slice() {
   local target=$1 arch=$2 sdk=$3 platform=$4 built version slice
   slice="$work/$target"
   mkdir -p "$slice"
-  rustup target add "$target" >&2
-  (cd "$root" && cargo build --profile ship --package tuquan-ffi --target "$target") >&2
+  rustup target add "$target"
+  (cd "$root" && cargo build --profile ship --package tuquan-ffi --target "$target")
   built="$target_dir/$target/ship/libtuquan_ffi.a"
   version=$(xcrun --sdk "$sdk" --show-sdk-version)
   # One object, in which references are bound already: an app that links the system's SQLite too
@@ -32,11 +32,10 @@ slice() {
   xcrun --sdk "$sdk" ld -r -arch "$arch" \
     -platform_version "$platform" "$IPHONEOS_DEPLOYMENT_TARGET" "$version" \
     -exported_symbols_list "$own/exported.txt" \
-    -all_load "$built" -o "$slice/tuquan_ffi.o" >&2
-  xcrun strip -S "$slice/tuquan_ffi.o" >&2
-  xcrun libtool -static -o "$slice/libtuquan_ffi.a" "$slice/tuquan_ffi.o" >&2
+    -all_load "$built" -o "$slice/tuquan_ffi.o"
+  xcrun strip -S "$slice/tuquan_ffi.o"
+  xcrun libtool -static -o "$slice/libtuquan_ffi.a" "$slice/tuquan_ffi.o"
   only_calls "$slice/libtuquan_ffi.a"
-  printf '%s\n' "$slice/libtuquan_ffi.a"
 }
 
 # Fails if an archive shows what exported.txt does not name, or nothing at all.
@@ -50,18 +49,19 @@ only_calls() {
   fi
 }
 
-phone=$(slice aarch64-apple-ios arm64 iphoneos ios)
-arm=$(slice aarch64-apple-ios-sim arm64 iphonesimulator ios-simulator)
-intel=$(slice x86_64-apple-ios x86_64 iphonesimulator ios-simulator)
-simulator="$work/simulator/libtuquan_ffi.a"
+slice aarch64-apple-ios arm64 iphoneos ios
+slice aarch64-apple-ios-sim arm64 iphonesimulator ios-simulator
+slice x86_64-apple-ios x86_64 iphonesimulator ios-simulator
+# Both processors of a simulator are one library to Xcode.
 mkdir -p "$work/simulator"
-xcrun lipo -create "$arm" "$intel" -output "$simulator"
+xcrun lipo -create "$work"/{aarch64-apple-ios-sim,x86_64-apple-ios}/libtuquan_ffi.a \
+  -output "$work/simulator/libtuquan_ffi.a"
 
 mkdir -p "$out"
 rm -rf "$out/TuquanFFI.xcframework" "$out/TuquanFFI.xcframework.zip"
 xcodebuild -create-xcframework \
-  -library "$phone" -headers "$headers" \
-  -library "$simulator" -headers "$headers" \
+  -library "$work/aarch64-apple-ios/libtuquan_ffi.a" -headers "$headers" \
+  -library "$work/simulator/libtuquan_ffi.a" -headers "$headers" \
   -output "$out/TuquanFFI.xcframework"
 
 # For a release: the archive that a package names by address and checksum.
