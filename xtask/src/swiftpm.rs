@@ -15,6 +15,9 @@ const FOLDERS: [&str; 3] = ["Sources", "Tests", "Examples"];
 
 /// Assembles the package in `to`. Files that did not change are left alone, so that SwiftPM builds
 /// only what did; files that are no longer part of it go.
+///
+/// Where generated files changed, all that was built goes too: the compiler of 6.0 overlooks that a
+/// method of a class of another module has got another place, and calls its neighbour.
 pub(crate) fn assemble(root: &Path, generated: &Path, to: &Path) -> Outcome {
     let own = root.join("bindings/swift");
     let mut parts = Vec::new();
@@ -24,17 +27,25 @@ pub(crate) fn assemble(root: &Path, generated: &Path, to: &Path) -> Outcome {
     }
     parts.push((PathBuf::from("Package.swift"), own.join("Package.swift")));
     let rust = Path::new("Sources/TuquanRust");
+    let mut made = Vec::new();
     for source in files_ending(generated, "swift").map_err(failed)? {
-        parts.push((rust.join(source.file_name().unwrap_or_default()), source));
-    }
-    let mut wanted = BTreeSet::new();
-    for (path, from) in parts {
-        write(&to.join(&path), &fs::read(from).map_err(failed)?).map_err(failed)?;
-        wanted.insert(path);
+        let name = rust.join(source.file_name().unwrap_or_default());
+        made.push((name, fs::read(source).map_err(failed)?));
     }
     for (name, content) in headers(generated)? {
-        let path = Path::new("Sources/TuquanFFI").join(name);
-        write(&to.join(&path), content.as_bytes()).map_err(failed)?;
+        made.push((Path::new("Sources/TuquanFFI").join(name), content.into_bytes()));
+    }
+    let is_new = made.iter().any(|(path, content)| !says(&to.join(path), content));
+    let built = to.join(".build");
+    if is_new && built.exists() {
+        fs::remove_dir_all(built).map_err(failed)?;
+    }
+    for (path, from) in parts {
+        made.push((path, fs::read(from).map_err(failed)?));
+    }
+    let mut wanted = BTreeSet::new();
+    for (path, content) in made {
+        write(&to.join(&path), &content).map_err(failed)?;
         wanted.insert(path);
     }
     for folder in FOLDERS {
@@ -68,13 +79,17 @@ pub(crate) fn headers(generated: &Path) -> Result<Vec<(String, String)>, String>
 
 /// Writes a file unless it says so already.
 pub(crate) fn write(path: &Path, content: &[u8]) -> io::Result<()> {
-    if fs::read(path).is_ok_and(|there| there == content) {
+    if says(path, content) {
         return Ok(());
     }
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
     fs::write(path, content)
+}
+
+fn says(path: &Path, content: &[u8]) -> bool {
+    fs::read(path).is_ok_and(|there| there == content)
 }
 
 /// Lists the files below `folder`, each with its path below `shown`.

@@ -7,7 +7,7 @@ import TuquanRust
 ///
 /// Writes what it found as `result.json`; `bindings/journey/expected.json` is what must be found.
 @MainActor
-@Suite(.serialized, .timeLimit(.minutes(5)))
+@Suite(.serialized, .timeLimit(.minutes(2)))
 final class JourneyTests {
     private var found: [String: Any] = [:]
     private let lines = Lines()
