@@ -43,8 +43,8 @@ cargo xtask <command>
   journey [language...] the golden journey in Kotlin, Swift, Python and C, on a real library and hub
   package apple [--check]
                         the Swift package with its XCFramework, made on macOS; or what can be checked
-  size [--openssl] [level...]
-                        builds the core as a library of its own and prints its size
+  package python        the wheel, installed elsewhere and tried out
+  size [level...]       builds the library as it ships and prints what takes how much room
   static                builds tuquan, hub included, as one file that needs no other
 ";
 

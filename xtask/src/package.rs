@@ -3,6 +3,7 @@
 //! `--check` goes as far as a machine without the platform's own tools can, and says where it ends.
 
 mod apple;
+mod python;
 
 use crate::Outcome;
 
@@ -10,6 +11,7 @@ use crate::Outcome;
 pub(crate) fn run(args: &[&str]) -> Outcome {
     match args {
         ["apple", rest @ ..] => apple::run(rest),
-        _ => Err("package for what? there is: apple".to_owned()),
+        ["python", rest @ ..] => python::run(rest),
+        _ => Err("package for what? there are: apple, python".to_owned()),
     }
 }

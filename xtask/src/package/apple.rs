@@ -11,6 +11,7 @@ use std::process::{Command, Stdio};
 
 use crate::Outcome;
 use crate::cargo::{cargo, read, root, run as call};
+use crate::journey::bindgen;
 use crate::swiftpm;
 
 /// What the checkout holds for Apple's systems.
@@ -24,8 +25,7 @@ const SQLITE_MIN: usize = 200;
 pub(crate) fn run(args: &[&str]) -> Outcome {
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    let place =
-        Place { root: root(), debug: target.join("debug"), out: target.join("package/apple") };
+    let place = Place { root: root(), target };
     match args {
         [] if cfg!(target_os = "macos") => place.make(),
         [] => Err("an XCFramework is made on macOS; --check checks what can be here".to_owned()),
@@ -36,15 +36,14 @@ pub(crate) fn run(args: &[&str]) -> Outcome {
 
 struct Place {
     root: PathBuf,
-    debug: PathBuf,
-    out: PathBuf,
+    target: PathBuf,
 }
 
 impl Place {
     fn make(&self) -> Outcome {
         let generated = self.generate()?;
         let headers = self.headers(&generated)?;
-        let package = self.out.join("TuquanKit");
+        let package = self.out().join("TuquanKit");
         swiftpm::assemble(&self.root, &generated, &package)?;
         let mut script = Command::new("bash");
         script.arg(self.own("xcframework.sh")).args([&self.root, &headers, &package]);
@@ -60,7 +59,15 @@ impl Place {
         let headers = self.headers(&generated)?;
         let calls = check_headers(&headers.join("TuquanFFI"))?;
         let visible = patterns(&self.own("exported.txt"))?;
-        check_archive(&self.debug.join("libtuquan_ffi.a"), &calls, &visible)
+        check_archive(&self.debug().join("libtuquan_ffi.a"), &calls, &visible)
+    }
+
+    fn debug(&self) -> PathBuf {
+        self.target.join("debug")
+    }
+
+    fn out(&self) -> PathBuf {
+        self.target.join("package/apple")
     }
 
     fn own(&self, name: &str) -> PathBuf {
@@ -70,12 +77,11 @@ impl Place {
     /// Builds the library for this machine, as it ships, and makes the Swift sources from it.
     fn generate(&self) -> Result<PathBuf, String> {
         call(&mut cargo(&self.root, ["build", "--package", "tuquan-ffi"]))?;
-        call(&mut cargo(&self.root, ["build", "--package", "tuquan-bindgen"]))?;
-        let generated = self.out.join("generated");
+        let generated = self.out().join("generated");
         fs::remove_dir_all(&generated).ok();
         let library = format!("libtuquan_ffi{}", std::env::consts::DLL_SUFFIX);
-        let mut command = Command::new(self.debug.join("uniffi-bindgen"));
-        command.current_dir(&self.root).arg("generate").arg(self.debug.join(library));
+        let mut command = Command::new(bindgen(&self.target)?);
+        command.current_dir(&self.root).arg("generate").arg(self.debug().join(library));
         command.args(["--language", "swift", "--no-format", "--out-dir"]).arg(&generated);
         call(command.stdout(Stdio::null()))?;
         Ok(generated)
@@ -84,7 +90,7 @@ impl Place {
     /// Makes the folder of headers. They are in a folder of their own name: Xcode copies the headers
     /// of all packages into one place, where two module maps would be one too many.
     fn headers(&self, generated: &Path) -> Result<PathBuf, String> {
-        let headers = self.out.join("Headers");
+        let headers = self.out().join("Headers");
         fs::remove_dir_all(&headers).ok();
         for (name, content) in swiftpm::headers(generated)? {
             let path = headers.join("TuquanFFI").join(name);
