@@ -70,36 +70,22 @@ fn parts(library: &Path) -> Result<Vec<(String, u64)>, String> {
 /// Returns the crate of a Rust symbol, or the library of one of C.
 fn part_of(name: &str) -> String {
     if !name.contains("::") {
-        let c = [
-            ("sqlite3", "sqlcipher"),
-            ("fts5", "sqlcipher"),
-            ("sqlcipher", "sqlcipher"),
-            ("ZSTD", "zstd"),
-            ("HUF", "zstd"),
-            ("FSE", "zstd"),
-            ("ring_core", "ring"),
-            ("uniffi", "tuquan_ffi, exported"),
-            ("ffi_", "tuquan_ffi, exported"),
-            ("tq_", "tuquan_ffi, exported"),
-            ("UNIFFI", "tuquan_ffi, exported"),
-            ("blake3", "blake3"),
-        ];
+        let c = [("sqlite3", "sqlcipher"), ("fts5", "sqlcipher"), ("sqlcipher", "sqlcipher"),
+            ("ZSTD", "zstd"), ("HUF", "zstd"), ("FSE", "zstd"), ("ring_core", "ring"),
+            ("uniffi", "tuquan_ffi, exported"), ("ffi_", "tuquan_ffi, exported"), ("tq_", "tuquan_ffi, exported"),
+            ("UNIFFI", "tuquan_ffi, exported"), ("blake3", "blake3")];
         let found = c.iter().find(|(start, _)| name.starts_with(start));
         return found.map_or("C: libcrypto and the rest", |(_, part)| part).to_owned();
     }
     let path = name.trim_start_matches(['<', '&', '(', '[', '*', '_']);
-    let path =
-        ["dyn ", "mut ", "const "].iter().fold(path, |path, word| path.trim_start_matches(word));
+    let path = ["dyn ", "mut ", "const "].iter().fold(path, |path, word| path.trim_start_matches(word));
     let part: String = path.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
     if matches!(part.as_str(), "core" | "alloc" | "std") { "std".to_owned() } else { part }
 }
 
 fn print(level: &str, bytes: u64, parts: &[(String, u64)]) {
     let millions = |bytes: u64| bytes as f64 / 1e6;
-    println!(
-        "\nopt-level {level}: {bytes} bytes stripped ({:.2} MB), everything in",
-        millions(bytes)
-    );
+    println!("\nopt-level {level}: {bytes} bytes stripped ({:.2} MB), everything in", millions(bytes));
     let (shown, rest) = parts.split_at(parts.len().min(PARTS_SHOWN));
     for (part, size) in shown {
         println!("  {:>7.3} MB  {part}", millions(*size));
@@ -107,8 +93,5 @@ fn print(level: &str, bytes: u64, parts: &[(String, u64)]) {
     let rest: u64 = rest.iter().map(|(_, size)| size).sum();
     let named: u64 = parts.iter().map(|(_, size)| size).sum();
     println!("  {:>7.3} MB  other crates", millions(rest));
-    println!(
-        "  {:>7.3} MB  unwinding tables, texts, relocations",
-        millions(bytes.saturating_sub(named))
-    );
+    println!("  {:>7.3} MB  unwinding tables, texts, relocations", millions(bytes.saturating_sub(named)));
 }
