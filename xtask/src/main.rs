@@ -26,6 +26,7 @@ mod portable;
 mod sample;
 mod schema;
 mod size;
+mod swiftpm;
 mod symbols;
 
 use std::process::ExitCode;
