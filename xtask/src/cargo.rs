@@ -12,6 +12,11 @@ pub(crate) fn root() -> PathBuf {
     own.parent().map_or_else(|| own.clone(), Path::to_owned)
 }
 
+/// Returns where cargo builds.
+pub(crate) fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
 /// Returns a call of cargo in `folder` with OpenSSL from the system where its headers are.
 pub(crate) fn cargo<A: AsRef<OsStr>>(folder: &Path, args: impl IntoIterator<Item = A>) -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());

@@ -5,6 +5,7 @@
 //! must find. Must not know: what the journey does.
 
 mod c;
+pub(crate) mod cost;
 mod kotlin;
 mod python;
 mod surface;
@@ -40,8 +41,7 @@ pub(crate) fn run(args: &[&str]) -> Outcome {
     if let Some(unknown) = languages.iter().find(|name| !all.contains(name)) {
         return Err(format!("no journey in {unknown}; there are {}", all.join(", ")));
     }
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    let target = crate::cargo::target();
     let library = build(&target)?;
     let journeys = target.join("journey");
     let generated = journeys.join("generated");

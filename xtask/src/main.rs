@@ -41,7 +41,8 @@ cargo xtask <command>
   bite [name...]        plants each known bug and sees its test fail
   schema [--check]      writes core/schema.lock, or compares with it
   dictionary [--write]  trains the zstd dictionary on generated events and measures it
-  bench [arg...]        measures the core beside raw SQLite, release build
+  bench [arg...]        measures the core beside raw SQLite, release build; and what crossing into
+                        each language costs (`languages` that alone)
   header [--check]      writes bindings/c/include/tuquan.h, or compares with it
   journey [language...] the golden journey in Kotlin, Swift, Python and C, on a real library and hub
   package <platform> [--check]
@@ -79,8 +80,12 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs the measurements, which are a program of their own because they need the core.
+/// Runs the measurements, which are a program of their own because they need the core; then, where
+/// all was asked for, what crossing into each language costs.
 fn bench(args: &[&str]) -> Outcome {
-    let call = ["run", "--release", "--package", "tuquan-bench", "--"];
-    cargo::run(cargo::cargo(&cargo::root(), call).args(args))
+    if args != ["languages"] {
+        let call = ["run", "--release", "--package", "tuquan-bench", "--"];
+        cargo::run(cargo::cargo(&cargo::root(), call).args(args))?;
+    }
+    if args.is_empty() || args == ["languages"] { journey::cost::run() } else { Ok(()) }
 }

@@ -21,8 +21,7 @@ const PARTS_SHOWN: usize = 24;
 pub(crate) fn run(args: &[&str]) -> Outcome {
     let levels = if args.is_empty() { &["s"] } else { args };
     let root = root();
-    let target = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| root.join("target"), std::path::PathBuf::from);
+    let target = crate::cargo::target();
     let mut over = Vec::new();
     for level in levels {
         let mut command = cargo(&root, ["build", "--package", "tuquan-ffi", "--lib"]);

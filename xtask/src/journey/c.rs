@@ -1,5 +1,5 @@
 //! The journey in C: under AddressSanitizer and again under Valgrind; the examples; the header as C
-//! and as C++; what the library exports; what a call costs.
+//! and as C++; what the library exports.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -34,9 +34,16 @@ pub(crate) fn run(kit: &Kit) -> Outcome {
     fs::create_dir_all(&kit.build).map_err(|error| format!("{}: {error}", kit.build.display()))?;
     build.both_languages()?;
     build.journey()?;
-    build.examples()?;
+    build.examples()
+}
+
+/// Tells what crossing costs.
+pub(super) fn cost(kit: &Kit) -> Result<Vec<u8>, String> {
+    install(&COMPILERS, &LIBRARIES)?;
+    fs::create_dir_all(&kit.build).map_err(|error| format!("{}: {error}", kit.build.display()))?;
+    let build = Build { kit, folder: kit.root.join("bindings/c") };
     let cost = build.program("cost", &["tests/kit.c", "tests/cost.c"], &["-O2"])?;
-    call(kit.equip(&mut Command::new(cost)))
+    read(kit.equip(&mut Command::new(cost)))
 }
 
 struct Build<'k> {

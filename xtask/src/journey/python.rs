@@ -9,6 +9,31 @@ use crate::cargo::{read, run as call};
 
 /// Runs it.
 pub(crate) fn run(kit: &Kit) -> Outcome {
+    assemble(kit)?;
+    call(&mut journey(kit))?;
+    let mut example = Command::new("python3");
+    example.arg(kit.root.join("bindings/python/examples/first_note.py"));
+    example.args([kit.work.as_os_str(), kit.hub.as_ref()]).env("PYTHONPATH", &kit.build);
+    let said = read(&mut example)?;
+    let said = String::from_utf8_lossy(&said);
+    if said.contains("at the hub: True") { Ok(()) } else { Err(format!("the example said {said}")) }
+}
+
+/// Tells what crossing costs.
+pub(super) fn cost(kit: &Kit) -> Result<Vec<u8>, String> {
+    assemble(kit)?;
+    read(journey(kit).arg("--cost"))
+}
+
+fn journey(kit: &Kit) -> Command {
+    let mut command = Command::new("python3");
+    command.arg(kit.root.join("bindings/python/tests/journey.py"));
+    kit.equip(command.env("PYTHONPATH", &kit.build));
+    command
+}
+
+/// Puts the package together as the wheel has it.
+fn assemble(kit: &Kit) -> Outcome {
     let native = kit.build.join("tuquan");
     fs::remove_dir_all(&kit.build).ok();
     let failed = |error: std::io::Error| format!("{}: {error}", native.display());
@@ -23,13 +48,5 @@ pub(crate) fn run(kit: &Kit) -> Outcome {
             fs::copy(from.join(name), native.join(name)).map_err(failed)?;
         }
     }
-    let mut command = Command::new("python3");
-    command.arg(kit.root.join("bindings/python/tests/journey.py"));
-    call(kit.equip(command.env("PYTHONPATH", &kit.build)))?;
-    let mut example = Command::new("python3");
-    example.arg(kit.root.join("bindings/python/examples/first_note.py"));
-    example.args([kit.work.as_os_str(), kit.hub.as_ref()]).env("PYTHONPATH", &kit.build);
-    let said = read(&mut example)?;
-    let said = String::from_utf8_lossy(&said);
-    if said.contains("at the hub: True") { Ok(()) } else { Err(format!("the example said {said}")) }
+    Ok(())
 }

@@ -21,9 +21,6 @@ const MAJOR_MIN: u32 = 6;
 const PACKAGES: &str = "swiftlang,libc6-dev,libstdc++-14-dev,bash,coreutils";
 const SUITE: &str = "trixie";
 
-/// Set to any value, it has the benchmark printed after the journey.
-const BENCH: &str = "TUQUAN_BENCH";
-
 /// Runs it.
 pub(crate) fn run(kit: &Kit) -> Outcome {
     swiftpm::assemble(&kit.root, &kit.generated.join("swift"), &kit.build)?;
@@ -32,12 +29,14 @@ pub(crate) fn run(kit: &Kit) -> Outcome {
     let mut test = swift.command(kit, "test");
     call(kit.equip(test.args(strict)))?;
     let mut example = swift.command(kit, "run");
-    call(kit.equip(example.arg("FirstNote").arg(&kit.work).arg(&kit.hub)))?;
-    if env::var_os(BENCH).is_some() {
-        let mut bench = swift.command(kit, "run");
-        call(kit.equip(bench.args(["-c", "release", "TuquanBench"])))?;
-    }
-    Ok(())
+    call(kit.equip(example.arg("FirstNote").arg(&kit.work).arg(&kit.hub)))
+}
+
+/// Tells what crossing costs.
+pub(super) fn cost(kit: &Kit) -> Result<Vec<u8>, String> {
+    swiftpm::assemble(&kit.root, &kit.generated.join("swift"), &kit.build)?;
+    let mut bench = Swift::find_or_install()?.command(kit, "run");
+    read(kit.equip(bench.args(["-c", "release", "TuquanBench"])))
 }
 
 /// A Swift that is new enough.

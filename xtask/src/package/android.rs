@@ -57,8 +57,7 @@ pub(super) fn run(args: &[&str]) -> Outcome {
         _ => return Err("cargo xtask package android [--check]".to_owned()),
     };
     let root = root();
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let target = crate::cargo::target();
     let out = target.join(if is_check { "package/android-check" } else { "package/android" });
     fs::remove_dir_all(&out).ok();
     let packaging = Packaging { root, target, out, maven: Maven::find()? };

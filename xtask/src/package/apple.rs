@@ -23,8 +23,7 @@ const SQLITE_MIN: usize = 200;
 
 /// Makes the package, or checks it.
 pub(crate) fn run(args: &[&str]) -> Outcome {
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    let target = crate::cargo::target();
     let place = Place { root: root(), target };
     match args {
         [] if cfg!(target_os = "macos") => place.make(),

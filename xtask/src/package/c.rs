@@ -33,8 +33,7 @@ pub(super) fn run(args: &[&str]) -> Outcome {
     install(&[&COMPILERS[..], &TOOLS[..]].concat(), &[])?;
     header::run(&["--check"])?;
     let root = root();
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let target = crate::cargo::target();
     let out = target.join("package/c");
     fs::remove_dir_all(&out).ok();
     let name = format!("tuquan-c-{VERSION}-linux-{}", std::env::consts::ARCH);

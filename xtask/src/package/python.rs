@@ -24,8 +24,7 @@ pub(super) fn run(args: &[&str]) -> Outcome {
         return Err("package python takes nothing".to_owned());
     }
     let root = root();
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let target = crate::cargo::target();
     let out = target.join("package/python");
     fs::remove_dir_all(&out).ok();
     let tools = environment(&out.join("tools"))?;
