@@ -260,7 +260,7 @@ async def near(a, b):
 
 async def told(a):
     """9. What changed is told, and the stream ends when the store closes."""
-    changes = []
+    changes = [await a.next_change()]
 
     async def listen() -> None:
         async for change in a.changes():
