@@ -44,6 +44,11 @@ pub fn set_log_sink(level: LogLevel, sink: Arc<dyn LogSink>) {
     });
 }
 
+/// Has log lines go nowhere from now on; panics still go where they went without this library.
+pub(crate) fn forget_log_sink() {
+    *SINK.write().unwrap_or_else(PoisonError::into_inner) = None;
+}
+
 /// Logs a line, which is made only if somebody wants it.
 pub(crate) fn log(level: LogLevel, line: impl FnOnce() -> String) {
     // The sink is called without the lock, so that it may even set another one.

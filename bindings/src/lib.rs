@@ -20,6 +20,8 @@ mod c;
 mod journal;
 mod meeting;
 mod network;
+#[cfg(test)]
+mod page;
 mod store;
 mod system;
 mod verbs;
@@ -31,5 +33,5 @@ pub use self::answers::{
 };
 pub use self::journal::{LogLevel, LogSink, set_log_sink};
 pub use self::meeting::{Meeting, Pumped};
-pub use self::store::{OpenOptions, Tuquan};
+pub use self::store::{OpenOptions, Tuquan, salvage};
 pub use self::version::{Version, version};

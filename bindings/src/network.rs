@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use tuquan_core::boundary::TuquanError;
 use tuquan_core::door;
 use tuquan_core::error::{Error, Kind, Result as CoreResult};
+use tuquan_core::replica::Replica;
 use tuquan_core::sync::join::{Code, CodeKind, Compared, Invite};
 use tuquan_core::sync::relay::RelayEvent;
 use tuquan_core::sync::session::Stats;
@@ -19,9 +20,9 @@ use tuquan_net::lan::{self, beacon};
 
 use crate::answers::{Admittance, HubMeeting, Joined, Newcomer, Revealed};
 use crate::journal::{LogLevel, log};
-use crate::store::Tuquan;
+use crate::store::{Jobs, Tuquan};
 use crate::system::now_ms;
-use crate::verbs::{invitation_id, of_kind};
+use crate::verbs::{invitation_id, json, of_kind};
 
 /// Slots of a mailbox: who leaves what where.
 const REQUEST: u8 = 1;
@@ -35,21 +36,15 @@ type Core = Arc<door::Tuquan>;
 struct Way {
     core: Core,
     roots: Roots,
+    jobs: Jobs,
 }
 
 impl Way {
-    /// Returns the client of a hub, which is remembered.
-    fn client_of(&self, url: &str) -> CoreResult<HubClient> {
-        let client =
-            HubClient::new(&HubOptions { roots: self.roots.clone(), ..HubOptions::new(url) })?;
-        self.core.bulk(|replica| replica.set_hub_url(url))?;
-        Ok(client)
-    }
-
     /// Returns the client of the hub that was set or met last.
     fn client(&self) -> CoreResult<HubClient> {
         let url = self.core.bulk(|replica| replica.hub_url())?;
-        self.client_of(&url.ok_or_else(|| Error::new(Kind::NotReady, "no hub was set"))?)
+        let none = || Error::new(Kind::NotReady, "no hub was set");
+        client_of(&self.core, &self.roots, &url.ok_or_else(none)?)
     }
 
     async fn sync(&self, client: &HubClient) -> CoreResult<HubMeeting> {
@@ -64,13 +59,20 @@ impl Way {
         let bytes = of_kind(invitation, CodeKind::Invite)?;
         let invite = Invite::decode(&bytes)?;
         let none = || Error::new(Kind::Invalid, "the invitation names no hub");
-        let client = self.client_of(&invite.hub.ok_or_else(none)?)?;
+        let client = client_of(&self.core, &self.roots, &invite.hub.ok_or_else(none)?)?;
         Ok((Mailbox::new(client.clone(), &invite.secret.mailbox()), client, bytes))
     }
 
     fn beacon_key(&self) -> CoreResult<[u8; 32]> {
         self.core.bulk(|replica| Ok(replica.mind.epoch()?.1.beacon_key()))
     }
+}
+
+/// Returns the client of a hub, which is remembered.
+pub(crate) fn client_of(core: &Core, roots: &Roots, url: &str) -> CoreResult<HubClient> {
+    let client = HubClient::new(&HubOptions { roots: roots.clone(), ..HubOptions::new(url) })?;
+    core.bulk(|replica| replica.set_hub_url(url))?;
+    Ok(client)
 }
 
 fn nobody() -> Error {
@@ -96,9 +98,9 @@ impl Tuquan {
         T: Send + 'static,
         F: Future<Output = CoreResult<T>> + Send + 'static,
     {
-        let way = Way { core: self.core()?, roots: self.roots.clone() };
-        let job = self.threads()?.spawn(call(way));
-        self.keep(job.abort_handle());
+        let (core, roots, jobs) = (self.core()?, self.roots.clone(), self.jobs.clone());
+        let job = self.threads()?.spawn(call(Way { core, roots, jobs }));
+        self.jobs.keep(job.abort_handle());
         match job.await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => {
@@ -117,131 +119,130 @@ impl Tuquan {
     }
 }
 
-#[uniffi::export]
-impl Tuquan {
-    /// Sets the hub of this device, `https://...`, which is remembered. Disk.
-    ///
-    /// # Errors
-    /// `Invalid` for an address or certificates that cannot be used; of the store.
-    pub fn set_hub(&self, url: String) -> Result<(), TuquanError> {
-        let roots = self.roots.clone();
-        self.with(move |core| Way { core: Arc::clone(core), roots }.client_of(&url).map(|_| ()))
-    }
+macro_rules! errands {
+    ($(
+        $(#[$doc:meta])*
+        fn $name:ident($($arg:ident: $ty:ty),* $(,)?) -> $out:ty = |$way:ident| $body:expr;
+    )*) => {
+        #[uniffi::export]
+        impl Tuquan {
+            $(
+                $(#[$doc])*
+                pub async fn $name(&self, $($arg: $ty),*) -> Result<$out, TuquanError> {
+                    self.away(move |$way| async move { $body }).await
+                }
+            )*
+        }
 
+        /// A call as C gives it: its name, and what it takes by name.
+        #[derive(serde::Deserialize)]
+        #[serde(rename_all = "snake_case", deny_unknown_fields)]
+        #[allow(non_camel_case_types, reason = "the names of the calls")]
+        pub(crate) enum Errand {
+            $($name { $($arg: $ty),* },)*
+        }
+
+        impl Errand {
+            /// Does the call; the answer is JSON.
+            pub(crate) async fn run(self, store: &Tuquan) -> Result<String, TuquanError> {
+                match self {
+                    $(Self::$name { $($arg),* } => json(&store.$name($($arg),*).await?),)*
+                }
+            }
+
+            /// The names of all of them.
+            pub(crate) const NAMES: &[&str] = &[$(stringify!($name)),*];
+        }
+    };
+}
+
+errands! {
     /// Meets the hub once: fetches what is new there, gives what is new here, photos last. What
     /// fails is repeated with growing pauses; what was not sent stays queued. Network.
     ///
     /// # Errors
     /// `Network`; `Forbidden` once this device was removed; `NotReady` without a hub.
-    pub async fn sync_hub(&self) -> Result<HubMeeting, TuquanError> {
-        self.away(|way| async move {
-            let client = way.client()?;
-            way.sync(&client).await
-        })
-        .await
-    }
+    fn sync_hub() -> HubMeeting = |way| {
+        let client = way.client()?;
+        way.sync(&client).await
+    };
 
     /// Waits until the hub has something that this phone has not seen, at most 55 seconds; tells
     /// whether it has. Network.
     ///
     /// # Errors
     /// As [`Tuquan::sync_hub`].
-    pub async fn wait_for_news(&self, wait_s: u32) -> Result<bool, TuquanError> {
-        self.away(move |way| async move {
-            let client = way.client()?;
-            hub::wait_for_news(&way.core, &client, now_ms(), u64::from(wait_s)).await
-        })
-        .await
-    }
+    fn wait_for_news(wait_s: u32) -> bool = |way| {
+        let client = way.client()?;
+        hub::wait_for_news(&way.core, &client, now_ms(), u64::from(wait_s)).await
+    };
 
     /// Answers an invitation through the hub that it names, and waits for the inviter: returns the
     /// digits to compare. Network.
     ///
     /// # Errors
     /// `Refused` (`E-INVITE`) when it is over or used; `Network` when nobody answers in time.
-    pub async fn ask_to_join(&self, code: String, wait_s: u32) -> Result<Revealed, TuquanError> {
-        self.away(move |way| async move {
-            if way.core.device().is_err() {
-                way.core.init()?;
-            }
-            let (mailbox, _, bytes) = way.mailbox(&code)?;
-            let request = way.core.bulk(|replica| replica.accept_invitation(&bytes))?;
-            mailbox.put(REQUEST, &request).await?;
-            let wait = Duration::from_secs(u64::from(wait_s));
-            let reveal = mailbox.get(REVEAL, wait).await?.ok_or_else(nobody)?;
-            let revealed = way.core.bulk(|replica| replica.take_reveal(&reveal))?;
-            Ok(Revealed { inviter: revealed.inviter, digits: revealed.digits })
-        })
-        .await
-    }
+    fn ask_to_join(code: String, wait_s: u32) -> Revealed = |way| {
+        if way.core.device().is_err() {
+            way.core.init()?;
+        }
+        let (mailbox, _, bytes) = way.mailbox(&code)?;
+        let request = way.core.bulk(|replica| replica.accept_invitation(&bytes))?;
+        mailbox.put(REQUEST, &request).await?;
+        let wait = Duration::from_secs(u64::from(wait_s));
+        let reveal = mailbox.get(REVEAL, wait).await?.ok_or_else(nobody)?;
+        let revealed = way.core.bulk(|replica| replica.take_reveal(&reveal))?;
+        Ok(Revealed { inviter: revealed.inviter, digits: revealed.digits })
+    };
 
     /// Waits for the welcome after [`Tuquan::ask_to_join`], joins, and meets the hub. Network.
     ///
     /// # Errors
     /// As [`Tuquan::ask_to_join`].
-    pub async fn finish_joining(&self, code: String, wait_s: u32) -> Result<Joined, TuquanError> {
-        self.away(move |way| async move {
-            let (mailbox, client, _) = way.mailbox(&code)?;
-            let wait = Duration::from_secs(u64::from(wait_s));
-            let welcome = mailbox.get(WELCOME, wait).await?.ok_or_else(nobody)?;
-            let enter = |replica: &mut tuquan_core::replica::Replica| {
-                replica.take_welcome(&welcome, &mut |_, _| {})
-            };
-            let outcome = way.core.bulk(enter)?;
-            way.core.note_changes(outcome.changed.clone());
-            let met = way.sync(&client).await?;
-            Ok(Joined { entries: outcome.entries + met.stats.entries })
-        })
-        .await
-    }
+    fn finish_joining(code: String, wait_s: u32) -> Joined = |way| {
+        let (mailbox, client, _) = way.mailbox(&code)?;
+        let wait = Duration::from_secs(u64::from(wait_s));
+        let welcome = mailbox.get(WELCOME, wait).await?.ok_or_else(nobody)?;
+        let enter = |replica: &mut Replica| replica.take_welcome(&welcome, &mut |_, _| {});
+        let outcome = way.core.bulk(enter)?;
+        way.core.note_changes(outcome.changed.clone());
+        let met = way.sync(&client).await?;
+        Ok(Joined { entries: outcome.entries + met.stats.entries })
+    };
 
     /// Waits at the hub for who answers the own invitation, given by its code: returns the digits
     /// to compare. Network.
     ///
     /// # Errors
     /// As [`Tuquan::ask_to_join`].
-    pub async fn await_newcomer(&self, code: String, wait_s: u32) -> Result<Newcomer, TuquanError> {
-        self.away(move |way| async move {
-            let (mailbox, _, _) = way.mailbox(&code)?;
-            let wait = Duration::from_secs(u64::from(wait_s));
-            let request = mailbox.get(REQUEST, wait).await?.ok_or_else(nobody)?;
-            let taken = way.core.bulk(|replica| replica.take_request(&request, None))?;
-            mailbox.put(REVEAL, &taken.reveal).await?;
-            Ok(Newcomer {
-                invitation: tuquan_core::ids::to_hex(&taken.invitation),
-                device: taken.device,
-                digits: taken.digits,
-                reveal: Code::write(CodeKind::Reveal, &taken.reveal),
-            })
+    fn await_newcomer(code: String, wait_s: u32) -> Newcomer = |way| {
+        let (mailbox, _, _) = way.mailbox(&code)?;
+        let wait = Duration::from_secs(u64::from(wait_s));
+        let request = mailbox.get(REQUEST, wait).await?.ok_or_else(nobody)?;
+        let taken = way.core.bulk(|replica| replica.take_request(&request, None))?;
+        mailbox.put(REVEAL, &taken.reveal).await?;
+        Ok(Newcomer {
+            invitation: tuquan_core::ids::to_hex(&taken.invitation),
+            device: taken.device,
+            digits: taken.digits,
+            reveal: Code::write(CodeKind::Reveal, &taken.reveal),
         })
-        .await
-    }
+    };
 
     /// Admits who answered the own invitation, by what a person said of the digits, and leaves the
     /// welcome at the hub. Network.
     ///
     /// # Errors
     /// `Refused` (`E-MITM`) when they differ; as [`Tuquan::sync_hub`].
-    pub async fn admit_at_hub(
-        &self,
-        code: String,
-        invitation: String,
-        compared: Compared,
-    ) -> Result<Admittance, TuquanError> {
-        self.away(move |way| async move {
-            let (mailbox, client, _) = way.mailbox(&code)?;
-            let invitation = invitation_id(&invitation)?;
-            let admit = |replica: &mut tuquan_core::replica::Replica| {
-                replica.admit(&invitation, compared, false)
-            };
-            let admitted = way.core.bulk(admit)?;
-            // The hub is told of the newcomer before the newcomer is told that it may come.
-            way.sync(&client).await?;
-            mailbox.put(WELCOME, &admitted.welcome).await?;
-            Ok(Admittance { device: admitted.device, rights: admitted.rights })
-        })
-        .await
-    }
+    fn admit_at_hub(code: String, invitation: String, compared: Compared) -> Admittance = |way| {
+        let (mailbox, client, _) = way.mailbox(&code)?;
+        let invitation = invitation_id(&invitation)?;
+        let admitted = way.core.bulk(|replica| replica.admit(&invitation, compared, false))?;
+        // The hub is told of the newcomer before the newcomer is told that it may come.
+        way.sync(&client).await?;
+        mailbox.put(WELCOME, &admitted.welcome).await?;
+        Ok(Admittance { device: admitted.device, rights: admitted.rights })
+    };
 
     /// Meets phones of the team that come over the local network, at an address such as
     /// `0.0.0.0:0`, until [`Tuquan::cancel_sync`]; `announce` lets them find this one. Returns the
@@ -249,54 +250,41 @@ impl Tuquan {
     ///
     /// # Errors
     /// `Network` when the port is taken; `NotReady` without a team.
-    pub async fn serve_lan(&self, address: String, announce: bool) -> Result<String, TuquanError> {
-        let way = Way { core: self.core()?, roots: self.roots.clone() };
-        let threads = self.threads()?;
-        let (listener, here) = self
-            .away(move |_| async move {
-                let taken = |_| Error::new(Kind::Io, "the port is taken");
-                let listener = TcpListener::bind(address_of(&address)?).await.map_err(taken)?;
-                let here = listener.local_addr().map_err(taken)?;
-                Ok((listener, here))
-            })
-            .await?;
+    fn serve_lan(address: String, announce: bool) -> String = |way| {
+        let taken = |_| Error::new(Kind::Io, "the port is taken");
+        let listener = TcpListener::bind(address_of(&address)?).await.map_err(taken)?;
+        let here = listener.local_addr().map_err(taken)?;
         let beacon = match announce {
             // A network that forbids announcing does not forbid meeting by address.
             true => beacon::Beacon::start(&way.beacon_key()?, here.port(), now_ms(), false).ok(),
             false => None,
         };
-        let job = threads.spawn(async move {
+        let job = tokio::spawn(async move {
             let _beacon = beacon;
             lan::serve(way.core, listener, |_, _| {}).await
         });
-        self.keep(job.abort_handle());
+        way.jobs.keep(job.abort_handle());
         Ok(here.to_string())
-    }
+    };
 
     /// Looks for phones of the team on the local network; returns their addresses. Network.
     ///
     /// # Errors
     /// `NotReady` without a team; `Network`.
-    pub async fn find_phones(&self, wait_s: u32) -> Result<Vec<String>, TuquanError> {
-        self.away(move |way| async move {
-            let key = way.beacon_key()?;
-            let wait = Duration::from_secs(u64::from(wait_s));
-            let find = move || beacon::find(&key, now_ms(), wait, false);
-            let found = tokio::task::spawn_blocking(find).await;
-            let found = found.unwrap_or_else(|_| Err(Error::new(Kind::Io, "looking broke off")))?;
-            Ok(found.iter().map(SocketAddr::to_string).collect())
-        })
-        .await
-    }
+    fn find_phones(wait_s: u32) -> Vec<String> = |way| {
+        let key = way.beacon_key()?;
+        let wait = Duration::from_secs(u64::from(wait_s));
+        let find = move || beacon::find(&key, now_ms(), wait, false);
+        let found = tokio::task::spawn_blocking(find).await;
+        let found = found.unwrap_or_else(|_| Err(Error::new(Kind::Io, "looking broke off")))?;
+        Ok(found.iter().map(SocketAddr::to_string).collect())
+    };
 
     /// Meets the phone at an address of the local network once. Network.
     ///
     /// # Errors
     /// `Refused` (`E-PEER`) when it is no member; `Network` when it cannot be reached.
-    pub async fn meet_lan(&self, address: String) -> Result<Stats, TuquanError> {
-        self.away(
-            move |way| async move { lan::dial(&way.core, address_of(&address)?, |_| {}).await },
-        )
-        .await
-    }
+    fn meet_lan(address: String) -> Stats = |way| {
+        lan::dial(&way.core, address_of(&address)?, |_| {}).await
+    };
 }

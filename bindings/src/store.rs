@@ -70,7 +70,20 @@ pub struct Tuquan {
     changed: Arc<Notify>,
     is_broken: AtomicBool,
     runtime: Mutex<Option<Runtime>>,
-    jobs: Mutex<Vec<AbortHandle>>,
+    pub(crate) jobs: Jobs,
+}
+
+/// What calls off the jobs that wait for a network.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Jobs(Arc<Mutex<Vec<AbortHandle>>>);
+
+impl Jobs {
+    /// Keeps what calls a job off.
+    pub(crate) fn keep(&self, job: AbortHandle) {
+        let mut jobs = lock(&self.0);
+        jobs.retain(|job| !job.is_finished());
+        jobs.push(job);
+    }
 }
 
 #[derive(Debug)]
@@ -120,7 +133,7 @@ impl Tuquan {
             changed,
             is_broken: AtomicBool::new(false),
             runtime: Mutex::default(),
-            jobs: Mutex::default(),
+            jobs: Jobs::default(),
         }))
     }
 
@@ -205,7 +218,7 @@ impl Tuquan {
     /// Calls off every call that waits for a network; they end with `Network`, code `E-CANCELLED`.
     /// What came stays, what was not sent stays queued. Fast.
     pub fn cancel_sync(&self) {
-        for job in lock(&self.jobs).drain(..) {
+        for job in lock(&self.jobs.0).drain(..) {
             job.abort();
         }
     }
@@ -249,13 +262,6 @@ impl Tuquan {
         let built = builder.worker_threads(2).thread_name("tuquan-net").enable_all().build();
         let built = built.map_err(|_| Error::new(Kind::Io, "no threads for the network"))?;
         Ok(runtime.insert(built).handle().clone())
-    }
-
-    /// Keeps what calls a job off.
-    pub(crate) fn keep(&self, job: AbortHandle) {
-        let mut jobs = lock(&self.jobs);
-        jobs.retain(|job| !job.is_finished());
-        jobs.push(job);
     }
 
     fn write_state(&self) -> std::sync::RwLockWriteGuard<'_, State> {

@@ -28,6 +28,7 @@ use crate::answers::{
     Admittance, BundleReport, FiguresPart, Invitation, InvitationOptions, Joined, Newcomer,
     PhotoState, Revealed,
 };
+use crate::network::client_of;
 use crate::store::Tuquan;
 
 /// Content of one frame: a QR code of 400 characters is read well from a cheap phone's screen.
@@ -36,13 +37,15 @@ const FRAME_BYTES: usize = 220;
 macro_rules! verbs {
     ($(
         $(#[$doc:meta])*
-        fn $name:ident($($arg:ident: $ty:ty),* $(,)?) -> $out:ty = |$core:ident| $body:expr;
+        fn $name:ident($($arg:ident: $ty:ty),* $(,)?) -> $out:ty =
+            |$core:ident $(, $roots:ident)?| $body:expr;
     )*) => {
         #[uniffi::export]
         impl Tuquan {
             $(
                 $(#[$doc])*
                 pub fn $name(&self, $($arg: $ty),*) -> Result<$out, TuquanError> {
+                    $(let $roots = &self.roots;)?
                     self.with(|$core| $body)
                 }
             )*
@@ -57,17 +60,14 @@ macro_rules! verbs {
         }
 
         impl Verb {
-            /// Does the call.
-            pub(crate) fn run(self, store: &Tuquan) -> Result<serde_json::Value, TuquanError> {
+            /// Does the call; the answer is JSON.
+            pub(crate) fn run(self, store: &Tuquan) -> Result<String, TuquanError> {
                 match self {
-                    $(Self::$name { $($arg),* } => {
-                        json(&store.$name($($arg),*)?)
-                    })*
+                    $(Self::$name { $($arg),* } => json(&store.$name($($arg),*)?),)*
                 }
             }
 
-            /// The names of all calls, for the check that each is journeyed through.
-            #[cfg(test)]
+            /// The names of all of them.
             pub(crate) const NAMES: &[&str] = &[$(stringify!($name)),*];
         }
     };
@@ -295,6 +295,10 @@ verbs! {
     /// Gives up a joining: the digits differ, or the person thought better of it. Disk.
     fn give_up_joining() -> () = |core| core.bulk(Replica::give_up_joining);
 
+    /// Sets the hub of this device, `https://...`, which is remembered. Refuses an address or
+    /// certificates that cannot be used. Disk.
+    fn set_hub(url: String) -> () = |core, roots| client_of(core, roots, &url).map(|_| ());
+
     /// Cuts a file into texts that QR codes hold, to be shown one after the other. Disk.
     fn frames_of(path: String) -> Vec<String> = |_core| cut(&read(&path)?, FRAME_BYTES);
 
@@ -316,9 +320,9 @@ verbs! {
 const ROWS_MAX: u32 = 200;
 
 /// Returns an answer as JSON.
-pub(crate) fn json<T: serde::Serialize>(answer: &T) -> Result<serde_json::Value, TuquanError> {
+pub(crate) fn json<T: serde::Serialize>(answer: &T) -> Result<String, TuquanError> {
     let error = |_| Error::new(Kind::Io, "an answer has no JSON").into();
-    serde_json::to_value(answer).map_err(error)
+    serde_json::to_string(answer).map_err(error)
 }
 
 /// Reads a file that the caller named; the path stays out of the error.

@@ -10,9 +10,9 @@ use tuquan_core::door::command::{Command, Effect};
 use tuquan_core::door::query::{Counts, List, Search};
 use tuquan_core::door::{Config, Tuquan};
 use tuquan_core::error::Kind;
-use tuquan_core::ids::RequestId;
+use tuquan_core::ids::{RecordId, RequestId};
 use tuquan_core::record;
-use tuquan_core::record::declare::{Declaration, Role};
+use tuquan_core::record::declare::{COMMON, Declaration, Pick, Role, TimeMs};
 use tuquan_core::record::plain::Plain;
 use tuquan_core::sync::card::Card;
 
@@ -56,6 +56,20 @@ fn carry(from: &Tuquan, to: &Tuquan) {
 }
 
 #[test]
+fn the_struct_of_every_record_type_has_the_common_fields() {
+    let rack = Rack {
+        t_occ: Some(TimeMs(NOON_MS)),
+        written_by: Some(RecordId([7; 16])),
+        picks: vec![Pick { field: Some(16), ..Pick::default() }],
+        ..Rack::default()
+    };
+    let draft = rack.draft();
+    assert!(COMMON.iter().all(|field| draft.fields.contains_key(field.name)), "{draft:?}");
+    assert_eq!(draft.fields.len(), COMMON.len());
+    assert_eq!(Rack::from_draft(&draft), rack);
+}
+
+#[test]
 fn one_declaration_gives_everything_a_record_type_needs() {
     let clock = HandClock::at(NOON_MS);
     let (a, b) = (Folder::new("rack-a"), Folder::new("rack-b"));
@@ -66,6 +80,7 @@ fn one_declaration_gives_everything_a_record_type_needs() {
         slots: Some(40),
         faults: vec!["gỉ sét".to_owned()],
         counted: Some(7),
+        ..Rack::default()
     };
     let command = Command::Create { draft: rack.draft(), key: None };
     let made = apply(&left, 1, &command);

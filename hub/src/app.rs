@@ -11,6 +11,7 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH};
 use axum::http::{HeaderMap, Request};
+use axum::response::Response;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tokio::sync::{Notify, Semaphore, SemaphorePermit, watch};
 use tuquan_core::clock::Clock;
@@ -22,6 +23,7 @@ use tuquan_core::sync::relay;
 use crate::bucket::{Buckets, Pass};
 use crate::config::Config;
 use crate::journal::Journal;
+use crate::outgoing::Outgoing;
 use crate::refusal::Refusal;
 use crate::storage::{Bearer, Quota, Storage, Token, Version};
 use crate::sweep;
@@ -44,13 +46,14 @@ pub(crate) struct App {
     teams: Memory<SpaceId, (u64, Arc<Team>)>,
     listings: Memory<SpaceId, (u64, Digest)>,
     tokens: Memory<[u8; 32], Token>,
-    devices: Buckets<(SpaceId, DeviceKey)>,
-    doors: Buckets<Door>,
+    devices: Arc<Buckets<(SpaceId, DeviceKey)>>,
+    doors: Arc<Buckets<Door>>,
     /// Requests without login that run, and that wait for a mailbox.
     door: Semaphore,
     pub(crate) waiting: Semaphore,
     /// KiB of bodies of each sort: a slow upload without login keeps no login out.
     bodies: [Semaphore; 3],
+    pub(crate) outgoing: Outgoing,
 }
 
 /// What a request without login is about; each has its own rate.
@@ -79,16 +82,26 @@ pub(crate) enum Sender {
 
 /// A device that is logged in and a member.
 #[derive(Debug)]
-pub(crate) struct Caller<'a> {
+pub(crate) struct Caller {
     pub(crate) device: DeviceKey,
     pub(crate) person: PersonId,
     pub(crate) team: Arc<Team>,
-    _pass: Pass<'a, (SpaceId, DeviceKey)>,
+    turn: Turn,
 }
 
-impl Caller<'_> {
+/// One of the requests that a device may make at the same time; it ends with the last copy.
+#[derive(Debug, Clone)]
+pub(crate) struct Turn(#[expect(dead_code, reason = "it is held")] Arc<Pass<(SpaceId, DeviceKey)>>);
+
+impl Caller {
     pub(crate) fn bearer(&self) -> Bearer {
         Bearer { device: self.device, person: self.person }
+    }
+
+    /// Lets the turn go on until the answer was taken.
+    pub(crate) fn answer(self, mut response: Response) -> Response {
+        response.extensions_mut().insert(self.turn);
+        response
     }
 }
 
@@ -96,7 +109,7 @@ impl Caller<'_> {
 #[derive(Debug)]
 pub(crate) struct Entered<'a> {
     _turn: SemaphorePermit<'a>,
-    _pass: Pass<'a, Door>,
+    _pass: Pass<Door>,
 }
 
 impl App {
@@ -116,6 +129,7 @@ impl App {
             door: Semaphore::new(limits.door_parallel),
             waiting: Semaphore::new(limits.door_waiting),
             bodies: [kib; 3].map(Semaphore::new),
+            outgoing: Outgoing::new(limits.answer_bytes, Duration::from_secs(limits.write_s)),
             bell: Bell::default(),
             teams: Memory::default(),
             listings: Memory::default(),
@@ -148,7 +162,7 @@ impl App {
         &self,
         headers: &HeaderMap,
         space: SpaceId,
-    ) -> Result<Caller<'_>, Refusal> {
+    ) -> Result<Caller, Refusal> {
         let hash = bearer_token(headers).ok_or(Refusal::LOGIN)?;
         let now_ms = self.now_ms();
         let token = match self.tokens.get(&hash) {
@@ -163,13 +177,14 @@ impl App {
             return Err(Refusal::LOGIN);
         }
         let pass = self.devices.enter((space, token.device), now_ms).map_err(Refusal::busy)?;
+        let turn = Turn(Arc::new(pass));
         let team = self.team(space).await?;
         let person = match team.standing(&token.device) {
             Standing::Active(member) => member.person,
             Standing::Removed => return Err(Refusal::REMOVED),
             Standing::Unknown => return Err(Refusal::NOT_MEMBER),
         };
-        Ok(Caller { device: token.device, person, team, _pass: pass })
+        Ok(Caller { device: token.device, person, team, turn })
     }
 
     /// Returns the team of a space that is here.

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// So many buckets at a time; whoever is new beyond them has to wait.
 const BUCKETS_MAX: usize = 100_000;
@@ -30,12 +30,12 @@ struct Bucket {
 
 /// The right to one request; it ends when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Pass<'a, K: Hash + Eq + Copy> {
-    buckets: &'a Buckets<K>,
+pub(crate) struct Pass<K: Hash + Eq + Copy> {
+    buckets: Arc<Buckets<K>>,
     key: K,
 }
 
-impl<K: Hash + Eq + Copy> Drop for Pass<'_, K> {
+impl<K: Hash + Eq + Copy> Drop for Pass<K> {
     fn drop(&mut self) {
         if let Some(bucket) = self.buckets.lock().get_mut(&self.key) {
             bucket.running = bucket.running.saturating_sub(1);
@@ -45,13 +45,13 @@ impl<K: Hash + Eq + Copy> Drop for Pass<'_, K> {
 
 impl<K: Hash + Eq + Copy> Buckets<K> {
     /// Starts with full buckets: `rate` requests per second, `burst` saved up, `parallel` at once.
-    pub(crate) fn new(rate: u32, burst: u32, parallel: u32) -> Self {
+    pub(crate) fn new(rate: u32, burst: u32, parallel: u32) -> Arc<Self> {
         let (rate, burst) = (i64::from(rate), i64::from(burst));
-        Self { rate, burst, parallel, buckets: Mutex::default() }
+        Arc::new(Self { rate, burst, parallel, buckets: Mutex::default() })
     }
 
     /// Takes one request, or tells after how many seconds to try again.
-    pub(crate) fn enter(&self, key: K, now_ms: i64) -> Result<Pass<'_, K>, u64> {
+    pub(crate) fn enter(self: &Arc<Self>, key: K, now_ms: i64) -> Result<Pass<K>, u64> {
         let full = self.burst * SECOND_MS;
         let mut buckets = self.lock();
         if buckets.len() >= BUCKETS_MAX && !buckets.contains_key(&key) {
@@ -75,7 +75,7 @@ impl<K: Hash + Eq + Copy> Buckets<K> {
         }
         bucket.level -= SECOND_MS;
         bucket.running += 1;
-        Ok(Pass { buckets: self, key })
+        Ok(Pass { buckets: Arc::clone(self), key })
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<K, Bucket>> {

@@ -79,7 +79,7 @@ pub struct Limits {
     pub header_s: u64,
     /// Until the body of a request is there.
     pub body_s: u64,
-    /// Without taking a byte of an answer.
+    /// Without taking a byte that was sent, or 16 KiB of an answer.
     pub write_s: u64,
     /// For requests to end when the hub stops.
     pub stop_s: u64,
@@ -99,6 +99,8 @@ pub struct Limits {
     pub door_waiting: usize,
     /// Bodies in memory: of members, of logins, and of the rest without login, each.
     pub body_bytes: usize,
+    /// Answers in memory that were not taken yet: of members, and of others, each.
+    pub answer_bytes: usize,
     /// Spaces.
     pub spaces: usize,
     /// Devices of a space.
@@ -131,6 +133,7 @@ impl Default for Limits {
             door_parallel: 64,
             door_waiting: 256,
             body_bytes: 256 << 20,
+            answer_bytes: 256 << 20,
             spaces: 10_000,
             devices: 200,
             space_bytes: 2 << 30,
@@ -192,7 +195,8 @@ impl Config {
         let limits = &self.limits;
         let rates = [limits.device_rate, limits.device_burst, limits.device_parallel];
         let doors = [limits.door_rate, limits.door_burst];
-        let counts = [limits.connections, limits.door_parallel, limits.body_bytes >> 20];
+        let bytes = limits.body_bytes.min(limits.answer_bytes) >> 20;
+        let counts = [limits.connections, limits.door_parallel, bytes];
         if rates.contains(&0) || doors.contains(&0) || counts.contains(&0) {
             return invalid("a limit of zero would shut everybody out");
         }

@@ -28,6 +28,7 @@ mod bucket;
 pub mod config;
 mod journal;
 mod key;
+mod outgoing;
 mod refusal;
 mod routes;
 mod server;
@@ -194,12 +195,27 @@ async fn sweep_now_and_then(app: Arc<App>) {
     }
 }
 
+/// Lets the process open as many files as the system ever lets it: each connection is one, and the
+/// usual bound of 1,024 would shut members out long before `connections` does.
+#[cfg(unix)]
+fn open_more_files() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    // Where it is refused, the accept loop stands back at the bound that there is.
+    let _ =
+        setrlimit(Resource::Nofile, rustix::process::Rlimit { current: limit.maximum, ..limit });
+}
+
+#[cfg(not(unix))]
+fn open_more_files() {}
+
 /// Runs a hub until the process is asked to end (SIGTERM or Ctrl-C). `started` is told the address
 /// once the hub listens.
 ///
 /// # Errors
 /// As [`Hub::start_with`].
 pub fn run(config: Config, sink: Sink, started: impl FnOnce(SocketAddr)) -> Result<()> {
+    open_more_files();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let hub = Hub::start_with(Setting { sink, ..Setting::real(config)? }).await?;

@@ -1,7 +1,7 @@
 //! The accept loop: connections with bounds on their number and on every wait.
 //!
-//! Heads come within `header_s`, answers are taken within `write_s`, else the connection goes. Must
-//! not know: routes.
+//! Heads come within `header_s`, bytes that are sent are taken within `write_s`, else the connection
+//! goes. Must not know: routes.
 
 use std::future::Future;
 use std::io;
@@ -27,7 +27,7 @@ const STAND_BACK: Duration = Duration::from_millis(100);
 const HEAD_BYTES_MAX: usize = 32 << 10;
 const HEADERS_MAX: usize = 64;
 /// Requests at a time on one HTTP/2 connection.
-const STREAMS_MAX: u32 = 64;
+const STREAMS_MAX: u32 = 16;
 
 /// Serves until the hub is to stop, then lets requests end for a while.
 pub(crate) async fn serve(
@@ -41,7 +41,15 @@ pub(crate) async fn serve(
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            Some(_) = connections.join_next(), if !connections.is_empty() => continue,
+            Some(ended) = connections.join_next(), if !connections.is_empty() => {
+                if ended.is_err() {
+                    // It takes nobody along, but somebody should look.
+                    app.journal.failure("connection", "E-IO");
+                    app.journal.add("panics", 1);
+                    app.journal.add("connections", -1);
+                }
+                continue;
+            }
             () = app.stopped() => break,
         };
         let Ok((stream, _)) = accepted else {
@@ -190,10 +198,68 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let poll = Pin::new(&mut self.stream).poll_flush(cx);
+        self.watch(poll, cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        let poll = Pin::new(&mut self.stream).poll_shutdown(cx);
+        self.watch(poll, cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    /// The other side took the connection and does nothing more.
+    struct Still;
+
+    impl AsyncRead for Still {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    impl AsyncWrite for Still {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Pending
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_waits_for_ever_on_a_line_that_stands_still() {
+        let short = Duration::from_millis(5);
+        let mut line = Patient::new(Still, short, short);
+        let mut byte = [0];
+        let all = async {
+            let ends = [
+                line.read(&mut byte).await.err(),
+                line.write(&byte).await.err(),
+                line.flush().await.err(),
+                line.shutdown().await.err(),
+            ];
+            ends.map(|end| end.map(|error| error.kind()))
+        };
+        let ends = timeout(Duration::from_secs(20), all).await.expect("all of them end");
+        assert_eq!(ends, [Some(io::ErrorKind::TimedOut); 4]);
     }
 }

@@ -1,5 +1,6 @@
 //! What crosses crates: simulation, faults, bad inputs.
 
+pub mod copy;
 pub mod meeting;
 pub mod pen;
 pub mod phone;

@@ -2,19 +2,21 @@
 //!
 //! Must not know: HTTP, records.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng as _, SeedableRng as _};
 use tuquan_core::crypto::DeviceSecret;
 use tuquan_core::door::Tuquan;
-use tuquan_core::error::Result;
-use tuquan_core::ids::{ChunkHash, DeviceKey, Digest, LogId, SpaceId};
+use tuquan_core::error::{Error, Kind, Result};
+use tuquan_core::ids::{ChunkHash, DeviceKey, Digest, Link, LogId, SpaceId};
 use tuquan_core::log::pack::{Extent, Header, pack_id};
 use tuquan_core::sync::relay::{
     Hub, Listed, Next, RelayEvent, RelayStats, RelaySync, Request, Response, SignedAck, ack_hash,
     acks_digest, listing_digest, receipt_hash,
 };
+use tuquan_core::team::chains::Chains;
+use tuquan_core::team::members::Members;
 
 /// How a hub lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +54,9 @@ struct Shelf {
     packs: BTreeMap<u64, Vec<u8>>,
     acks: BTreeMap<DeviceKey, (u64, Vec<u8>)>,
     chunks: BTreeMap<ChunkHash, Vec<u8>>,
+    /// Who brought each pack, and who else said to have opened it whole.
+    bearers: BTreeMap<Digest, DeviceKey>,
+    opened: BTreeMap<Digest, BTreeSet<DeviceKey>>,
     last: u64,
 }
 
@@ -64,6 +69,8 @@ pub struct ModelHub {
     backup: Shelf,
     instance: u8,
     rng: ChaCha8Rng,
+    /// Who is asking, as its login said.
+    visitor: Option<DeviceKey>,
     /// How it lies, if it does.
     pub lie: Option<Lie>,
     /// How many requests came.
@@ -77,7 +84,8 @@ impl ModelHub {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let secret = DeviceSecret::generate(&mut rng);
         let (shelf, backup) = (Shelf::default(), Shelf::default());
-        Self { space, secret, shelf, backup, instance: 1, rng, lie: None, requests: 0 }
+        let visitor = None;
+        Self { space, secret, shelf, backup, instance: 1, rng, visitor, lie: None, requests: 0 }
     }
 
     /// Returns how many packs it keeps.
@@ -105,10 +113,79 @@ impl ModelHub {
         self.instance += u8::from(renamed);
     }
 
+    /// Drops every sealed pack that lies within another one, which somebody other than its bearer
+    /// opened whole: a hub does so when a month has passed. Returns how many went.
+    pub fn sweep(&mut self) -> usize {
+        let sealed = |bytes: &Vec<u8>| {
+            let header = Header::read(bytes).ok().filter(|header| !header.open)?;
+            Some((pack_id(bytes), header.ranges))
+        };
+        let end = |range: &Extent| range.first.saturating_add(range.count);
+        let packs: Vec<(u64, Digest, Vec<Extent>)> = { self.shelf.packs.iter() }
+            .filter_map(|(seq, bytes)| sealed(bytes).map(|(id, ranges)| (*seq, id, ranges)))
+            .collect();
+        let mut gone = BTreeSet::new();
+        for (seq, id, ranges) in &packs {
+            let is_within = |wide: &[Extent]| {
+                ranges.iter().all(|range| {
+                    wide.iter().any(|wide| {
+                        wide.log == range.log
+                            && wide.first <= range.first
+                            && end(range) <= end(wide)
+                    })
+                })
+            };
+            let covers = |(other, by, wide): &&(u64, Digest, Vec<Extent>)| {
+                let bearer = self.shelf.bearers.get(by);
+                let opened = self.shelf.opened.get(by).into_iter().flatten();
+                let is_trusted = { opened }.any(|device| Some(device) != bearer);
+                id != by && is_trusted && !gone.contains(other) && is_within(wide)
+            };
+            if packs.iter().any(|other| covers(&other)) {
+                gone.insert(*seq);
+            }
+        }
+        self.shelf.packs.retain(|seq, _| !gone.contains(seq));
+        gone.len()
+    }
+
     /// Puts bytes among the packs, as a member may who uploads junk.
     pub fn put_junk(&mut self, bytes: Vec<u8>) {
         self.shelf.last += 1;
         self.shelf.packs.insert(self.shelf.last, bytes);
+    }
+
+    /// Tells whether the control logs that it keeps name the device: as a member, as one that was
+    /// removed, or (none) not at all.
+    #[must_use]
+    pub fn is_member(&self, device: &DeviceKey) -> Option<bool> {
+        standing(&Members::of(&self.space, &self.chains().entries()), device)
+    }
+
+    /// Puts the control logs together that it keeps.
+    fn chains(&self) -> Chains {
+        let mut chains = Chains::new(self.space);
+        for bytes in self.shelf.packs.values().filter(|bytes| is_open(bytes)) {
+            // What does not verify counts for nothing.
+            let _ = chains.take(bytes);
+        }
+        chains
+    }
+
+    /// Refuses a batch whose control logs do not verify or are by somebody whom nobody named.
+    fn check(&self, packs: &[Vec<u8>]) -> Result<()> {
+        let mut chains = self.chains();
+        let known: BTreeSet<Link> = chains.entries().iter().map(|entry| entry.link).collect();
+        for bytes in packs.iter().filter(|bytes| is_open(bytes)) {
+            chains.take(bytes)?;
+        }
+        let entries = chains.entries();
+        let members = Members::of(&self.space, &entries);
+        let mut fresh = entries.iter().filter(|entry| !known.contains(&entry.link));
+        match fresh.find(|entry| standing(&members, &entry.device).is_none()) {
+            Some(_) => Err(Error::new(Kind::NotMember, "the author of a control entry")),
+            None => Ok(()),
+        }
     }
 
     fn signs(&self, id: &Digest) -> Vec<u8> {
@@ -153,7 +230,7 @@ impl ModelHub {
     /// Answers one request.
     ///
     /// # Errors
-    /// None of its own; what a request itself is refused for.
+    /// What a request is refused for.
     pub fn answer(&mut self, request: &Request) -> Result<Response> {
         self.requests += 1;
         Ok(match request {
@@ -175,6 +252,7 @@ impl ModelHub {
             }
             Request::Get { ids } => Response::Packs(self.give(ids)),
             Request::Put { packs } => {
+                self.check(packs)?;
                 let receipts = packs.iter().map(|bytes| {
                     let id = pack_id(bytes);
                     (id, self.signs(&id))
@@ -184,11 +262,18 @@ impl ModelHub {
                     let here = self.shelf.packs.values().any(|kept| kept == bytes);
                     if !here && self.lie != Some(Lie::Forget) {
                         self.put_junk(bytes.clone());
+                        let bearer = self.visitor.map(|device| (pack_id(bytes), device));
+                        self.shelf.bearers.extend(bearer);
                     }
                 }
                 Response::Receipts(receipts)
             }
-            Request::Opened { .. } => Response::Noted,
+            Request::Opened { ids } => {
+                for id in ids {
+                    self.shelf.opened.entry(*id).or_default().extend(self.visitor);
+                }
+                Response::Noted
+            }
             Request::PutAck { bytes } => {
                 let blob = SignedAck::decode(bytes)?;
                 blob.check(&self.space)?;
@@ -246,6 +331,25 @@ impl ModelHub {
     }
 }
 
+fn is_open(pack: &[u8]) -> bool {
+    Header::read(pack).is_ok_and(|header| header.open)
+}
+
+/// Tells whether a device is a member, was one (false), or is unknown.
+fn standing(members: &Members, device: &DeviceKey) -> Option<bool> {
+    let was = members.removed.contains_key(device).then_some(false);
+    members.devices.contains_key(device).then_some(true).or(was)
+}
+
+/// Where a line breaks.
+#[derive(Debug, Clone, Copy)]
+pub struct Break {
+    /// After so many requests.
+    pub requests: u64,
+    /// Whether one more reaches the hub, whose answer is lost.
+    pub is_heard: bool,
+}
+
 /// Lets a phone meet a hub; returns what was done and told.
 ///
 /// # Errors
@@ -255,7 +359,21 @@ pub fn meet(
     hub: &mut ModelHub,
     now_ms: i64,
 ) -> Result<(RelayStats, Vec<RelayEvent>)> {
+    meet_until(store, hub, now_ms, None)
+}
+
+/// As [`meet`], over a line that may break.
+///
+/// # Errors
+/// As [`meet`].
+pub fn meet_until(
+    store: &Tuquan,
+    hub: &mut ModelHub,
+    now_ms: i64,
+    line: Option<Break>,
+) -> Result<(RelayStats, Vec<RelayEvent>)> {
     let identity = Hub { key: hub.secret.device_key(), origin: "https://hub.test".to_owned() };
+    hub.visitor = Some(store.device()?.device);
     let mut relay = RelaySync::new(identity, now_ms);
     let mut events = Vec::new();
     loop {
@@ -263,6 +381,12 @@ pub fn meet(
         events.extend(std::iter::from_fn(|| relay.poll_event()));
         match next {
             Next::Ask(request) => {
+                if line.is_some_and(|line| relay.stats().requests > line.requests) {
+                    if line.is_some_and(|line| line.is_heard) {
+                        hub.answer(&request)?;
+                    }
+                    return Ok((relay.stats(), events));
+                }
                 let answer = hub.answer(&request)?;
                 store.bulk(|replica| relay.take(replica, answer))?;
             }

@@ -18,8 +18,8 @@ use tuquan_core::record::declare::Role;
 use tuquan_core::replica::govern::GrantOf;
 use tuquan_core::team::control::{Act, LogOpen};
 
-/// The pen of a lying member.
-#[derive(Debug)]
+/// The pen of a lying member; a clone of it signs another history of its log.
+#[derive(Debug, Clone)]
 pub struct Rogue {
     /// Its keys.
     pub secret: DeviceSecret,
@@ -40,6 +40,8 @@ pub struct Rogue {
     mode: Mode,
     rng: ChaCha8Rng,
     waiting: Vec<(Entry, Vec<[u8; 16]>)>,
+    /// Whether the next entry says that it knows other heads than the one before it.
+    cites: bool,
 }
 
 impl Rogue {
@@ -78,6 +80,7 @@ impl Rogue {
                 mode: Mode::Sealed { epoch, key: key.pack_key() },
                 rng,
                 waiting: Vec::new(),
+                cites: true,
                 secret: secret.clone(),
             };
             rogue.push(open.entry_kind(), vec![open.encode()]);
@@ -89,6 +92,11 @@ impl Rogue {
     #[must_use]
     pub fn next(&self) -> u64 {
         self.seq + self.waiting.len() as u64
+    }
+
+    /// Says from the next entry on that it knows these control heads.
+    pub fn cite(&mut self, heads: Vec<Link>) {
+        (self.heads, self.cites) = (heads, true);
     }
 
     /// Appends an entry of one kind with these items; returns the place of the first.
@@ -105,7 +113,7 @@ impl Rogue {
         let entry = Entry {
             kind: number,
             hlc: Hlc::from_ms(self.now_ms),
-            control_heads: (first == 0).then(|| self.heads.clone()),
+            control_heads: std::mem::take(&mut self.cites).then(|| self.heads.clone()),
             items,
         };
         self.waiting.push((entry, vec![salt_seed]));

@@ -240,24 +240,54 @@ fn rows_10_and_12_gaps_wait_and_duplicates_change_nothing() {
 }
 
 #[test]
-fn row_11_a_second_history_of_a_log_is_refused_whole_and_the_others_go_on() {
+fn row_11_of_a_log_with_two_histories_both_are_kept_and_its_device_is_told() {
     let mut desk = Desk::new();
     let common = desk.rogue.pack().expect("packed");
     desk.other.bulk(|replica| replica.ingest(&common)).expect("taken");
-    let (seq, link) = (desk.rogue.seq, desk.rogue.link);
+    desk.founder.bulk(|replica| replica.ingest(&common)).expect("taken");
+    let mut liar = desk.rogue.clone();
     desk.rogue.write(&created(vec![Op::Set(16, Value::Int(4))]));
     let one = desk.rogue.pack().expect("packed");
-    (desk.rogue.seq, desk.rogue.link) = (seq, link);
-    desk.rogue.write(&created(vec![Op::Set(16, Value::Int(5))]));
-    let two = desk.rogue.pack().expect("packed");
-    desk.rogue.write(&created(vec![Op::Set(16, Value::Int(6))]));
-    let later = desk.rogue.pack().expect("packed");
-    desk.other.bulk(|replica| replica.ingest(&one)).expect("taken");
-    assert_eq!(desk.refused_pack(&two), "E-FORK");
-    assert_eq!(desk.refused_pack(&later), "E-FORK");
+    // It says to know another team list there, too.
+    liar.cite(Vec::new());
+    liar.now_ms += 1;
+    liar.write(&created(vec![Op::Set(16, Value::Int(5))]));
+    let two = liar.pack().expect("packed");
+    liar.write(&created(vec![Op::Set(16, Value::Int(6))]));
+    let later = liar.pack().expect("packed");
+    let count = |store: &Tuquan| store.stats().expect("stats").records[3].count;
+    let (before, founded) = (count(&desk.other), count(&desk.founder));
+    let take = |store: &Tuquan, pack: &[u8]| store.bulk(|replica| replica.ingest(pack));
+    assert_eq!(take(&desk.other, &one).expect("taken").forked, None);
+    assert_eq!(take(&desk.other, &two).expect("taken").forked, Some(desk.rogue.log));
+    take(&desk.other, &later).expect("taken");
+    assert_eq!(count(&desk.other), before + 3, "notes of both are kept");
+    // The other way round; of one whose beginning is not here nothing is shown until it comes.
+    take(&desk.founder, &later).expect("taken");
+    take(&desk.founder, &one).expect("taken");
+    take(&desk.founder, &two).expect("taken");
+    assert_eq!(count(&desk.founder), founded + 3);
+    give(&desk.founder, &desk.other).expect("given");
+    give(&desk.other, &desk.founder).expect("given");
+    assert_eq!(state(&desk.founder), state(&desk.other));
+    for store in [&desk.founder, &desk.other] {
+        let [forked] = store.forked().try_into().expect("one log");
+        let told = (forked.device, forked.log, forked.first, forked.histories);
+        assert_eq!(told, (desk.rogue.secret.device_key(), desk.rogue.log, 1, 2));
+        assert!(store.doctor(&mut |_, _| {}).expect("checked").views_ok);
+    }
+    // Who reads it in a file is told with the code.
+    let third = Folder::new("third");
+    let third = open(location(third.path(), None), 31, &desk.clock).expect("opened");
+    join(&desk.founder, &third, Role::R2).expect("joined");
+    let bundle = desk.founder.bulk(|replica| replica.export_bundle(None, false, 3)).expect("made");
+    let outcome = third.bulk(|replica| replica.import_bundle(&bundle, &mut |_, _| {}));
+    assert!(outcome.expect("taken").forked.is_empty(), "it came with the grant");
+    assert_eq!(third.forked(), desk.founder.forked());
+    let told = tuquan_core::replica::branch::told(&desk.rogue.secret.device_key());
+    assert_eq!(told.code(), "E-FORK");
     // What others write, and what this phone writes, goes on.
     let before = desk.other.device().expect("device").log;
-    give(&desk.founder, &desk.other).expect("given");
     desk.other.apply(request(70), &incident("Vẫn ghi")).expect("written");
     assert!(before.is_none() || desk.other.device().expect("device").log == before);
     give(&desk.other, &desk.founder).expect("given");

@@ -68,7 +68,7 @@ impl Team {
             assert_eq!(phone.view_hash().expect("a hash"), hash);
         }
         let incidents = self.phones[0].stats().expect("stats").records;
-        let count = incidents.iter().find(|(name, _)| name == "incident").expect("incidents").1;
+        let count = incidents.iter().find(|of| of.kind == "incident").expect("incidents").count;
         assert_eq!(count, self.next, "no incident is lost or doubled");
     }
 }

@@ -1,5 +1,6 @@
 //! Whole teams from seeds: 200 unless `TUQUAN_SEEDS` says otherwise (CI asks for 2,000), and one
-//! fresh seed each run. A failure prints its seed; `TUQUAN_SEED` runs that one alone.
+//! fresh seed each run. Odd ones have a hub; the corpus and the fresh one run with and without.
+//! A failure prints its seed; `TUQUAN_SEED` runs that one alone, both ways.
 
 #![allow(clippy::print_stdout, reason = "seeds and sums are what people look for")]
 
@@ -8,8 +9,9 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use tuquan_tests::simulator::{Lab, Report};
 
-/// Seeds that found something once. With later steps of the simulator they may take another way;
-/// the causes have tests of their own in `regressions.rs`.
+/// Seeds that found something once, all without a hub: what a hub does has chance of its own, so
+/// they stay what they were. With later steps of the simulator they may take another way; the
+/// causes have tests of their own in `regressions.rs`.
 const CORPUS: &[u64] = &[
     5,    // own packs that came back moved the own log ahead of its tail
     16,   // packs held when a crash came before the retry
@@ -27,7 +29,7 @@ fn number(name: &str) -> Option<u64> {
 }
 
 /// Runs the seeds on as many threads as there are cores; returns the sums.
-fn run_all(seeds: &[u64]) -> Report {
+fn run_all(runs: &[(u64, bool)]) -> Report {
     let next = AtomicU64::new(0);
     let lanes = std::thread::available_parallelism().map_or(1, usize::from);
     let mut sum = Report::default();
@@ -35,8 +37,9 @@ fn run_all(seeds: &[u64]) -> Report {
         let run = || {
             let lab = Lab::new().expect("the lab is set up");
             let mut reports = Vec::new();
-            while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
-                reports.push(lab.run(*seed));
+            while let Some(run) = runs.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
+                let (seed, with_hub) = *run;
+                reports.push(lab.run(seed, with_hub));
             }
             reports
         };
@@ -60,21 +63,25 @@ fn run_all(seeds: &[u64]) -> Report {
 
 #[test]
 fn teams_from_seeds_lose_nothing_and_end_equal() {
-    let mut seeds: Vec<u64> = match number("TUQUAN_SEED") {
-        Some(seed) => vec![seed],
-        None => (0..number("TUQUAN_SEEDS").unwrap_or(200)).collect(),
+    let both = |seed: u64| [(seed, false), (seed, true)];
+    let mut runs: Vec<(u64, bool)> = match number("TUQUAN_SEED") {
+        Some(seed) => both(seed).to_vec(),
+        None => {
+            let seeds = 0..number("TUQUAN_SEEDS").unwrap_or(200);
+            seeds.map(|seed| (seed, seed % 2 == 1)).collect()
+        }
     };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
     let fresh = u64::from(now.subsec_nanos()) << 32 | now.as_secs() & 0xffff_ffff;
     println!("the fresh seed is {fresh}");
     if number("TUQUAN_SEED").is_none() {
-        seeds.extend_from_slice(CORPUS);
-        seeds.push(fresh);
+        runs.extend(CORPUS.iter().copied().chain([fresh]).flat_map(both));
     }
     let start = Instant::now();
-    let sum = run_all(&seeds);
-    println!("{} seeds in {:.1} s: {sum:?}", seeds.len(), start.elapsed().as_secs_f64());
-    let busy = seeds.len() as u64;
+    let sum = run_all(&runs);
+    println!("{} runs in {:.1} s: {sum:?}", runs.len(), start.elapsed().as_secs_f64());
+    let busy = runs.len() as u64;
+    let steps = |name| sum.steps.get(name).copied().unwrap_or(0);
     if busy > 50 {
         assert!(
             sum.conflicts > busy / 10
@@ -82,7 +89,10 @@ fn teams_from_seeds_lose_nothing_and_end_equal() {
                 && sum.damaged > busy / 10
                 && sum.restored > busy / 4
                 && sum.removed.0 > busy / 2
-                && sum.removed.1 > busy / 10,
+                && sum.removed.1 > busy / 10
+                && steps("visit") > 2 * busy
+                && steps("put the hub back") > busy / 4
+                && steps("swept") > busy / 20,
             "idle seeds: {sum:?}"
         );
     }
@@ -91,8 +101,8 @@ fn teams_from_seeds_lose_nothing_and_end_equal() {
 #[test]
 fn equal_seeds_give_equal_traces() {
     let lab = Lab::new().expect("the lab is set up");
-    for seed in 0..8 {
-        let (one, two) = (lab.run(seed), lab.run(seed));
+    for (seed, with_hub) in (0..8).map(|seed| (seed, seed % 2 == 1)) {
+        let (one, two) = (lab.run(seed, with_hub), lab.run(seed, with_hub));
         println!("seed {seed}: trace {:016x}", one.trace);
         assert_eq!(one, two, "seed {seed}");
     }

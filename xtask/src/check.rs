@@ -9,8 +9,9 @@ use crate::Outcome;
 use crate::cargo::{cargo, root, run as call, shown};
 
 /// One step: its name and the arguments of cargo.
-const STEPS: [(&str, &[&str]); 5] = [
+const STEPS: [(&str, &[&str]); 6] = [
     ("format", &["fmt", "--all", "--check"]),
+    ("header", &["run", "--quiet", "--package", "xtask", "--", "header", "--check"]),
     ("lints", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
     ("house style", &["test", "--workspace", "--test", "tidy"]),
     ("tests", &["test", "--workspace"]),

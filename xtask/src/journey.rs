@@ -45,7 +45,7 @@ pub(crate) fn run(args: &[&str]) -> Outcome {
     let library = build(&target)?;
     let journeys = target.join("journey");
     let generated = journeys.join("generated");
-    generate(&library, &generated)?;
+    generate(&bindgen(&target)?, &library, &generated)?;
     let mut failures = Vec::new();
     for language in languages {
         println!("\n== journey in {language}");
@@ -75,22 +75,27 @@ pub(crate) fn run(args: &[&str]) -> Outcome {
     if failures.is_empty() { Ok(()) } else { Err(failures.join("\n")) }
 }
 
-/// Builds the library as it ships but for the test door, the bindgen, and the command line that runs
-/// the hub.
+/// Builds the library with the test door, and the command line that runs the hub: in the form of call
+/// that the tests use, so that nothing is compiled twice.
 fn build(target: &Path) -> Result<PathBuf, String> {
-    let root = root();
-    let ffi = ["build", "--package", "tuquan-ffi", "--features", "test-door"];
-    call(&mut cargo(&root, ffi))?;
-    call(&mut cargo(&root, ["build", "--package", "tuquan-bindgen"]))?;
-    call(&mut cargo(&root, ["build", "--package", "tuquan"]))?;
+    let args = ["build", "--workspace", "--features", "tuquan-ffi/test-door"];
+    call(&mut cargo(&root(), args))?;
     Ok(target.join("debug"))
 }
 
+/// Builds what makes sources of the library, and returns its place.
+pub(crate) fn bindgen(target: &Path) -> Result<PathBuf, String> {
+    let target = target.join("bindgen");
+    let args = ["build", "--manifest-path", "bindings/bindgen/Cargo.toml", "--locked"];
+    call(cargo(&root(), args).arg("--target-dir").arg(&target))?;
+    Ok(target.join("debug/uniffi-bindgen"))
+}
+
 /// Makes the sources of each language from the built library.
-fn generate(library: &Path, to: &Path) -> Outcome {
+fn generate(bindgen: &Path, library: &Path, to: &Path) -> Outcome {
     fs::remove_dir_all(to).ok();
     for language in ["kotlin", "swift", "python"] {
-        let mut command = Command::new(library.join("uniffi-bindgen"));
+        let mut command = Command::new(bindgen);
         command.current_dir(root()).arg("generate").arg(library.join("libtuquan_ffi.so"));
         command.args(["--language", language, "--no-format", "--out-dir"]);
         call(command.arg(to.join(language)).stdout(Stdio::null()))?;
@@ -148,13 +153,15 @@ impl Kit {
 }
 
 /// A hub that ends when it goes out of scope.
-struct Hub {
+pub(crate) struct Hub {
     process: Child,
-    url: String,
+    /// Its address.
+    pub(crate) url: String,
 }
 
 impl Hub {
-    fn start(target: &Path, data: &Path) -> Result<Self, String> {
+    /// Starts the hub of the command line that was built in `target`, with its data in `data`.
+    pub(crate) fn start(target: &Path, data: &Path) -> Result<Self, String> {
         fs::remove_dir_all(data).ok();
         let mut command = Command::new(target.join("debug/tuquan"));
         command.args(["hub", "--listen", "127.0.0.1:0", "--lang", "en", "--data-dir"]).arg(data);

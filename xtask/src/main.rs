@@ -14,16 +14,20 @@ mod bite;
 mod cargo;
 mod check;
 mod dictionary;
+mod gcc;
+mod header;
 mod journey;
 mod maven;
 mod package;
-#[cfg(feature = "train")]
+mod portable;
 #[cfg(feature = "train")]
 #[path = "../../cli/src/sample.rs"]
 #[allow(dead_code, unreachable_pub, reason = "the command line's generator, used as it is")]
 mod sample;
 mod schema;
 mod size;
+mod swiftpm;
+mod symbols;
 
 use std::process::ExitCode;
 
@@ -38,11 +42,12 @@ cargo xtask <command>
   schema [--check]      writes core/schema.lock, or compares with it
   dictionary [--write]  trains the zstd dictionary on generated events and measures it
   bench [arg...]        measures the core beside raw SQLite, release build
+  header [--check]      writes bindings/c/include/tuquan.h, or compares with it
   journey [language...] the golden journey in Kotlin, Swift, Python and C, on a real library and hub
-  package android [--check]
-                        the library with its wrapper as an app takes it in; or how far that goes here
-  size [--openssl] [level...]
-                        builds the core as a library of its own and prints its size
+  package <platform> [--check]
+                        makes what an app takes in: android, apple, python, c
+  size [level...]       builds the library as it ships and prints what takes how much room
+  static                builds tuquan, hub included, as one file that needs no other
 ";
 
 fn main() -> ExitCode {
@@ -54,9 +59,11 @@ fn main() -> ExitCode {
         ["schema", rest @ ..] => schema::run(rest),
         ["dictionary", rest @ ..] => dictionary::run(rest),
         ["bench", rest @ ..] => bench(rest),
+        ["header", rest @ ..] => header::run(rest),
         ["journey", rest @ ..] => journey::run(rest),
         ["package", rest @ ..] => package::run(rest),
         ["size", rest @ ..] => size::run(rest),
+        ["static", rest @ ..] => portable::run(rest),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
             Ok(())

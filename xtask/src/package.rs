@@ -3,7 +3,10 @@
 //! `--check` goes as far as a machine without the platform's own tools can, and says where it ends.
 
 mod android;
+mod apple;
+mod c;
 mod elf;
+mod python;
 
 use crate::Outcome;
 
@@ -11,6 +14,9 @@ use crate::Outcome;
 pub(crate) fn run(args: &[&str]) -> Outcome {
     match args {
         ["android", rest @ ..] => android::run(rest),
-        _ => Err("package for what? there is: android".to_owned()),
+        ["apple", rest @ ..] => apple::run(rest),
+        ["c", rest @ ..] => c::run(rest),
+        ["python", rest @ ..] => python::run(rest),
+        _ => Err("package for what? there are: android, apple, c, python".to_owned()),
     }
 }

@@ -87,7 +87,7 @@ pub(crate) fn export(context: &Context<'_>) -> Outcome<Answer> {
 }
 
 fn entries(mind: &Mind) -> u64 {
-    mind.logs.iter().map(|log| log.row.next).sum()
+    mind.logs.iter().map(|log| log.row.next - log.row.base).sum()
 }
 
 /// Takes a bundle in; what came whole of one that was cut off is kept.
@@ -118,7 +118,7 @@ pub(crate) fn import(context: &Context<'_>) -> Outcome<Answer> {
         lines.push(words.say("stats.quarantined", &[("n", &words.count(outcome.quarantined))]));
     }
     let troubles: Vec<_> = outcome.refused.iter().chain(&outcome.truncated).collect();
-    for error in &troubles {
+    for error in outcome.forked.iter().chain(troubles.iter().copied()) {
         let meaning = words.token("error", error.code());
         lines.push(format!("{}: {meaning} ({})", error.code(), error.context));
     }
@@ -131,6 +131,7 @@ pub(crate) fn import(context: &Context<'_>) -> Outcome<Answer> {
         "entries": outcome.entries,
         "duplicates": outcome.duplicates,
         "held": outcome.held,
+        "forked": outcome.forked.iter().map(|error| &error.context).collect::<Vec<_>>(),
         "quarantined": outcome.quarantined,
         "changed": outcome.changed.len(),
         "conflicts": conflicts,

@@ -256,7 +256,15 @@ pub(crate) fn status(context: &Context<'_>) -> Outcome<Answer> {
     for hub in &truth.hubs {
         lines.push(words.say("status.hub", &[("met", &time::moment(hub.met_ms))]));
     }
+    let forked = store.forked();
+    for log in &forked {
+        let device: String = log.device.to_string().chars().take(8).collect();
+        let values: [(&str, &dyn std::fmt::Display); 2] =
+            [("device", &device), ("n", &words.count(log.histories))];
+        lines.push(words.say("status.forked", &values));
+    }
     let mut value = json!(truth);
+    value["forked"] = json!(forked);
     for (name, count) in
         [("pending", stats.pending), ("held", stats.held), ("quarantined", stats.quarantined)]
     {

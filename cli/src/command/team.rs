@@ -25,7 +25,7 @@ const REVIEW_MAX: usize = 200;
 /// Lists the devices that are members or were.
 pub(crate) fn members(context: &Context<'_>) -> Outcome<Answer> {
     let store = context.open()?;
-    let (members, device) = (store.members()?, store.device()?);
+    let (members, device, forked) = (store.members()?, store.device()?, store.forked());
     let mut lines = Vec::with_capacity(members.len());
     for member in &members {
         let status = match (member.status, member.is_this) {
@@ -34,12 +34,18 @@ pub(crate) fn members(context: &Context<'_>) -> Outcome<Answer> {
             (MemberStatus::Active, false) => "",
         };
         let role = context.words.token("role", &member.role);
-        lines.push(format!("{}  {role}  {status}", member.device).trim_end().to_owned());
+        let histories = forked.iter().filter(|log| log.device == member.device);
+        let told = histories.map(|log| log.histories).max().map(|count| {
+            let count = context.words.count(count);
+            context.words.say("members.forked", &[("n", &count)])
+        });
+        let line = format!("{}  {role}  {status}", member.device).trim_end().to_owned();
+        lines.push([line, told.unwrap_or_default()].join("  ").trim_end().to_owned());
     }
     if lines.is_empty() {
         lines.push(context.words.get("members.none").to_owned());
     }
-    let value = json!({ "device": device, "members": members });
+    let value = json!({ "device": device, "members": members, "forked": forked });
     Ok(Answer::new(lines.join("\n"), value))
 }
 

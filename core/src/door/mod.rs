@@ -524,7 +524,7 @@ impl Tuquan {
     pub fn stats(&self) -> Result<Stats> {
         let logs: Vec<u64> = {
             let replica = self.writer.tap();
-            replica.mind.logs.iter().map(|log| log.row.next).collect()
+            replica.mind.logs.iter().map(|log| log.row.next - log.row.base).collect()
         };
         self.readers.read(|connection| {
             let number = |sql: &str| -> Result<u64> {

@@ -9,6 +9,7 @@ use super::query::{MemberDevice, MemberStatus};
 use crate::error::Result;
 use crate::ids::{DeviceKey, LogId};
 use crate::record::declare::Role;
+use crate::replica::branch::Forked;
 use crate::replica::quarantine::{self, Quarantined, Said};
 use crate::team::control::Rights;
 use crate::team::members::Member;
@@ -57,6 +58,13 @@ impl Tuquan {
     #[must_use]
     pub fn quarantined(&self) -> Vec<Quarantined> {
         self.writer.tap().mind.quarantined()
+    }
+
+    /// Lists the logs that have two or more histories: their device was copied or lies. The notes of all
+    /// histories are kept; the device is to be replaced.
+    #[must_use]
+    pub fn forked(&self) -> Vec<Forked> {
+        self.writer.tap().mind.forked()
     }
 
     /// Returns what the entries of a log that are kept apart say, at most `limit` items: for a

@@ -53,6 +53,15 @@ pub fn log_id(space: &SpaceId, device: &DeviceKey, sort: Sort, nonce: &[u8; 16])
     LogId(crypto::short(&crypto::hash("tuquan/1 log", &args)))
 }
 
+/// Returns the id of a branch of a forked log: `parent` has the entries before it, `link` is that
+/// of its first entry.
+#[must_use]
+pub fn branch_id(parent: &LogId, link: &Link) -> LogId {
+    let mut args = Writer::new();
+    args.array(2).bytes(&parent.0).bytes(&link.0);
+    LogId(crypto::short(&crypto::hash("tuquan/1 branch", &args)))
+}
+
 /// Returns the link before the first entry of a log.
 #[must_use]
 pub fn first_link(space: &SpaceId, log: &LogId) -> Link {

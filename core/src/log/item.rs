@@ -266,7 +266,8 @@ impl Item {
             deps.push(Self::read_dep(&mut from, own)?);
         }
         from.end();
-        if !deps.is_sorted_by(|a, b| a.place < b.place) {
+        // Two at one place are of two histories of that log: their digests tell them apart.
+        if !deps.is_sorted_by(|a: &Dep, b| a < b) {
             return Err(Error::new(Kind::Format, "deps out of order or repeated"));
         }
         let count = from.array(OPS_MAX)?;

@@ -300,22 +300,24 @@ impl Replica {
         Ok(true)
     }
 
-    /// Leaves an own log that has two histories. The control log then rests for good.
+    /// Leaves an own log that has two histories; tells whether it was in use. The control log then
+    /// rests for good.
     ///
     /// # Errors
     /// Of the store.
-    pub fn leave_forked(&mut self, log: &LogId) -> Result<()> {
+    pub fn leave_forked(&mut self, log: &LogId) -> Result<bool> {
         let me = self.mind.identity()?.secret.device_key();
         match self.mind.log(log).map(|log| &log.row) {
             Some(row) if row.device == me && row.sort == Sort::Control => {
                 if self.mind.control_next == CONTROL_FORKED {
-                    return Ok(());
+                    return Ok(false);
                 }
-                self.leave_own_logs(Some(CONTROL_FORKED))
+                self.leave_own_logs(Some(CONTROL_FORKED))?;
             }
-            Some(row) if self.mind.grows_here(&row.id) => self.leave_own_logs(None),
-            _ => Ok(()),
+            Some(row) if self.mind.grows_here(&row.id) => self.leave_own_logs(None)?,
+            _ => return Ok(false),
         }
+        Ok(true)
     }
 }
 

@@ -8,11 +8,12 @@ use std::rc::Rc;
 
 use rusqlite::{Connection, params};
 
+use super::ingest::link_at;
 use super::mind::Mind;
 use super::step::{Content, Incoming, check_item};
 use crate::clock::Hlc;
 use crate::error::{Error, Kind, Result};
-use crate::ids::{Digest, RecordId};
+use crate::ids::{Digest, Link, LogId, RecordId};
 use crate::log::chain::Run;
 use crate::log::entry::{Body, Entry, kind};
 use crate::log::item::{Item, Place, Target, item_digest, natural_id};
@@ -60,7 +61,10 @@ pub fn target(mind: &Mind, item: &Item, place: Place, hlc: Hlc) -> Result<Record
         return Err(format("an item that depends on a later one"));
     }
     match &item.target {
-        Target::New if item.deps.is_empty() => Ok(place.record_id(hlc)),
+        Target::New if item.deps.is_empty() => {
+            // Whichever history it came to be in, a record keeps the id that its author showed.
+            Ok(Place { log: mind.root(&place.log), ..place }.record_id(hlc))
+        }
         Target::Natural(key) if item.deps.is_empty() => {
             Ok(natural_id(&mind.space()?, item.kind, key))
         }
@@ -68,6 +72,56 @@ pub fn target(mind: &Mind, item: &Item, place: Place, hlc: Hlc) -> Result<Record
         Target::Record(id) => Ok(*id),
         _ => Err(format("a creation with deps")),
     }
+}
+
+/// Finds which entries the deps of an item mean where a log has several histories: in the own log
+/// those of the author's own history, else those that have the digest; of several the one with the
+/// lowest link. Returns a dep that nothing here is meant by.
+///
+/// # Errors
+/// `E-DBPAGE`.
+pub(super) fn resolve(
+    connection: &Connection,
+    mind: &Mind,
+    place: Place,
+    item: &mut Item,
+    cache: &mut Cache,
+) -> Result<Option<Place>> {
+    if mind.branches.is_empty() {
+        return Ok(None);
+    }
+    let mut missing = None;
+    for dep in &mut item.deps {
+        let Some(check) = dep.check else {
+            dep.place.log = mind.owner(&place.log, dep.place.seq);
+            continue;
+        };
+        if !mind.branches.contains_key(&dep.place.log) {
+            continue;
+        }
+        let mut found: Option<(Link, LogId)> = None;
+        for index in mind.family(&dep.place.log) {
+            let row = &mind.logs[index].row;
+            let at = Place { log: row.id, ..dep.place };
+            if !mind.logs[index].holds(at.seq) {
+                continue;
+            }
+            let digest = cache.digest(connection, row.no, at)?;
+            if digest.is_none_or(|digest| digest.0[..4] != check) {
+                continue;
+            }
+            let (link, _) = link_at(connection, mind, index, at.seq + 1)?;
+            if found.is_none_or(|(least, _)| link < least) {
+                found = Some((link, row.id));
+            }
+        }
+        match found {
+            Some((_, log)) => dep.place.log = log,
+            None => missing = missing.or(Some(dep.place)),
+        }
+    }
+    item.deps.sort_unstable();
+    Ok(missing)
 }
 
 /// Returns every item of a record: those that its heads reach, those put aside, and `extra` ones
@@ -195,9 +249,10 @@ fn read(
     let Some(found) = cache.item(connection, no, place)? else {
         return Ok(None);
     };
-    let Ok(mut item) = Item::decode(&found.bytes, &place.log) else {
+    let Ok(mut item) = mind.read_item(&found.bytes, &place.log) else {
         return Ok(None);
     };
+    resolve(connection, mind, place, &mut item, cache)?;
     let writes_to = target(mind, &item, place, found.hlc);
     if item.kind != view.of.kind || writes_to.ok() != Some(*id) {
         return Ok(None);
@@ -239,6 +294,23 @@ struct Found {
 }
 
 impl Cache {
+    /// Returns the digest of an item, also of one whose content is absent.
+    fn digest(&mut self, connection: &Connection, no: i64, place: Place) -> Result<Option<Digest>> {
+        if let Some(found) = self.item(connection, no, place)? {
+            return Ok(Some(found.digest));
+        }
+        let index = usize::try_from(place.index).unwrap_or(usize::MAX);
+        let Some(kept) = self.kept(connection, no, place.seq)? else {
+            return Ok(None);
+        };
+        let offset = usize::try_from(place.seq - kept.segment.first).unwrap_or(usize::MAX);
+        let entry = kept.segment.entries.get(offset);
+        Ok(entry.and_then(|entry| entry.items.get(index)).and_then(|body| match body {
+            Body::Absent(digest) => Some(*digest),
+            Body::Bytes(_) => None,
+        }))
+    }
+
     fn item(&mut self, connection: &Connection, no: i64, place: Place) -> Result<Option<Found>> {
         let index = usize::try_from(place.index).unwrap_or(usize::MAX);
         let salted = |entry: &Entry, runs: &[Run]| {

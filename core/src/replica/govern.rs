@@ -160,7 +160,7 @@ impl Replica {
             }
             let (link, _) = link_at(transaction, mind, index, last + 1)?;
             for of in acts {
-                let cuts = vec![Cut { log: *log, last, link }];
+                let cuts = vec![Cut { log: mind.root(log), last, link }];
                 govern(transaction, mind, env, &Act::ExtendCut(ExtendCut { of, cuts }))?;
             }
             Ok(())
@@ -207,10 +207,10 @@ fn cuts(mind: &Mind, device: &DeviceKey, target: &Member) -> Result<Vec<Cut>> {
     let several = mind.members.has_grants(device);
     let logs = mind.logs.iter().filter(|log| {
         let is_of_grant = !several || log.grant == Some(target.grant);
-        log.row.sort == Sort::Data && log.row.device == *device && is_of_grant && log.row.next > 0
+        log.row.sort == Sort::Data && log.row.device == *device && is_of_grant && log.row.has_any()
     });
     let mut cuts: Vec<Cut> = logs
-        .map(|log| Cut { log: log.row.id, last: log.row.next - 1, link: log.row.link })
+        .map(|log| Cut { log: mind.root(&log.row.id), last: log.row.next - 1, link: log.row.link })
         .collect();
     cuts.sort_unstable();
     Ok(cuts)

@@ -5,17 +5,20 @@
 //! when that may have changed. Entries beyond a gap are provisional: seen, not counted in the
 //! vector. Must not know: how the pack came.
 
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
+use super::branch::{self, Rest, Route, route};
 use super::mind::{Mind, extend};
+use super::standing::Shift;
 use super::step::{Content, Incoming, Step};
 use super::{Changed, Replica};
+use crate::clock::Env;
 use crate::error::{Error, Kind, Result};
 use crate::ids::{Digest, Link, LogId, SpaceId};
 use crate::log::chain::{self, Sort};
 use crate::log::entry::{Body, Entry, kind};
-use crate::log::item::{Item, Place};
-use crate::log::pack::{self, Header, Range, Verified};
+use crate::log::item::Place;
+use crate::log::pack::{self, Extent, Header, Range, Verified};
 use crate::record::declare::Role;
 use crate::store::logs::{self, Chained, LogRow};
 use crate::team::control::Act;
@@ -45,6 +48,8 @@ pub struct Ingested {
     pub team_changed: bool,
     /// The own log that another copy of this store wrote to: this one goes on in another.
     pub restored: Option<LogId>,
+    /// The log of which another history came: both are kept, and its device is to be replaced.
+    pub forked: Option<LogId>,
 }
 
 impl Ingested {
@@ -58,6 +63,7 @@ impl Ingested {
         self.held = self.held.or(other.held);
         self.team_changed |= other.team_changed;
         self.restored = self.restored.or(other.restored);
+        self.forked = self.forked.or(other.forked);
     }
 }
 
@@ -82,6 +88,22 @@ impl Opened {
     #[must_use]
     pub fn entries(&self) -> u64 {
         self.ranges.iter().map(|(range, _)| range.entries.len() as u64).sum()
+    }
+
+    /// Returns what it carries by logs and branches as they are here; none where that is what its header
+    /// says.
+    ///
+    /// # Errors
+    /// `E-DBPAGE`.
+    pub fn extents(&self, connection: &Connection, mind: &Mind) -> Result<Option<Vec<Extent>>> {
+        if mind.branches.is_empty() {
+            return Ok(None);
+        }
+        let mut extents = Vec::with_capacity(self.ranges.len());
+        for (range, verified) in &self.ranges {
+            extents.extend(mind.extents(connection, range, verified)?);
+        }
+        Ok(Some(extents))
     }
 
     /// Tells whether every item's content is there, so that the pack covers what it says.
@@ -155,13 +177,15 @@ impl Replica {
     }
 
     /// Takes in a pack that was opened from `bytes`, or keeps it while its author or the team
-    /// list that it cites is unknown.
+    /// list that it cites is unknown, or the beginning of its history.
     ///
     /// # Errors
     /// As [`Replica::ingest`].
     pub fn ingest_or_hold(&mut self, opened: &Opened, bytes: &[u8]) -> Result<Ingested> {
         match self.ingest_opened(opened) {
-            Err(error) if matches!(error.kind, Kind::NotMember | Kind::WaitMembers) => {
+            Err(error)
+                if matches!(error.kind, Kind::NotMember | Kind::WaitMembers | Kind::Fork) =>
+            {
                 self.hold(bytes, error.kind)
             }
             outcome => outcome,
@@ -184,17 +208,23 @@ impl Replica {
             }
             for start in (0..range.entries.len()).step_by(STEP_ENTRIES_MAX) {
                 let end = (start + STEP_ENTRIES_MAX).min(range.entries.len());
-                let step = self.transact(|transaction, mind, _| {
-                    take_in(transaction, mind, range, verified, start..end)
-                });
-                if step.as_ref().is_err_and(|error| error.kind == Kind::Fork) {
-                    self.leave_forked(&id)?;
+                let step = |replica: &mut Self| {
+                    replica.transact(|transaction, mind, env| {
+                        take_in(transaction, mind, env, (range, verified), start..end)
+                    })
+                };
+                let mut taken = step(self);
+                if taken.as_ref().is_err_and(|error| error.kind == Kind::Fork)
+                    && self.leave_forked(&id)?
+                {
+                    outcome.restored = Some(id);
+                    taken = step(self);
                 }
-                outcome.add(step?);
+                outcome.add(taken?);
             }
         }
         outcome.changed.extend(self.settle_views()?);
-        if outcome.team_changed {
+        if outcome.team_changed || (outcome.entries > 0 && self.waits_for_histories()?) {
             outcome.add(self.retry_held()?);
         }
         Ok(outcome)
@@ -213,6 +243,16 @@ impl Replica {
             Ok(())
         })?;
         Ok(Ingested { held: Some(reason), ..Ingested::default() })
+    }
+
+    /// Tells whether packs wait for the beginning of their history.
+    ///
+    /// # Errors
+    /// Of the store.
+    pub fn waits_for_histories(&self) -> Result<bool> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM held WHERE reason = ?)";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        Ok(statement.query_row([Kind::Fork.code()], |row| row.get(0))?)
     }
 
     /// Tries the packs that were kept for later once more.
@@ -284,13 +324,13 @@ fn judge(mind: &Mind, range: &Range, verified: &[Verified]) -> Result<()> {
 fn take_in(
     transaction: &Transaction<'_>,
     mind: &mut Mind,
-    range: &Range,
-    verified: &[Verified],
+    env: &mut Env,
+    (range, verified): (&Range, &[Verified]),
     part: std::ops::Range<usize>,
 ) -> Result<Ingested> {
     let space = mind.space()?;
     let id = range.log_id(&space);
-    let index = match mind.by_id.get(&id) {
+    let root = match mind.by_id.get(&id) {
         Some(index) => *index,
         None => {
             let mut row = LogRow::empty(&space, range.device, range.sort, range.nonce);
@@ -298,40 +338,106 @@ fn take_in(
             mind.add_log(row)
         }
     };
-    check_fork(transaction, mind, index, range, verified, &part)?;
     let mut outcome = Ingested::default();
-    let mut fresh = Vec::with_capacity(part.len());
-    let mut filled = Vec::new();
-    let no = mind.logs[index].row.no;
-    for offset in part.clone() {
-        let seq = verified[offset].seq;
-        if mind.logs[index].holds(seq) {
-            outcome.duplicates += 1;
-            let indexes = fill_hole(transaction, mind, (no, seq), &range.entries[offset])?;
-            filled.extend((!indexes.is_empty()).then_some((offset, indexes)));
-        } else {
-            fresh.push(offset);
+    let parts = places(transaction, mind, env, (range, verified), (root, &part), &mut outcome)?;
+    let mut items = Vec::new();
+    for (index, part) in parts {
+        let no = mind.logs[index].row.no;
+        let at = (range.first + part.start as u64, range.first + part.end as u64);
+        while let Some(stretch) = unlike(transaction, mind, index, at, (range, verified))? {
+            branch::set_loose(transaction, mind, env, index, stretch)?;
         }
+        let mut fresh = Vec::with_capacity(part.len());
+        for offset in part {
+            let seq = verified[offset].seq;
+            if mind.logs[index].holds(seq) {
+                outcome.duplicates += 1;
+                let indexes = fill_hole(transaction, mind, (no, seq), &range.entries[offset])?;
+                items.extend((!indexes.is_empty()).then_some((index, offset, indexes)));
+            } else {
+                fresh.push(offset);
+            }
+        }
+        outcome.entries += fresh.len() as u64;
+        store(transaction, mind, index, range, verified, &fresh)?;
+        items.extend(fresh.into_iter().map(|offset| (index, offset, Vec::new())));
     }
-    outcome.entries = fresh.len() as u64;
-    store(transaction, mind, index, range, verified, &fresh)?;
     if range.sort == Sort::Control {
         mind.load_members(transaction)?;
         mind.keep_shift(transaction)?;
         outcome.broken = mind.open_lockboxes(transaction)?;
-        outcome.team_changed = !fresh.is_empty();
+        outcome.team_changed = outcome.entries > 0;
         return Ok(outcome);
     }
-    if range.first == 0 && part.start == 0 {
-        // The entry that opens the log says which grant it is of.
-        mind.stand(transaction, index)?;
+    if (range.first == 0 && part.start == 0) || mind.is_forked(&id) {
+        // The entry that opens the log says which grant it is of; one that a cut names says which of
+        // several histories is meant.
+        for index in mind.family(&id) {
+            mind.stand(transaction, index)?;
+        }
         mind.keep_shift(transaction)?;
     }
+    if mind.shift == Shift::Rebuild {
+        // The views are made anew from what is stored now.
+        return Ok(outcome);
+    }
+    show(transaction, mind, (range, verified), items, &mut outcome)?;
+    Ok(outcome)
+}
+
+/// Finds in which logs and branches the entries of a part belong, by index and offsets; another
+/// history is attached.
+fn places(
+    transaction: &Transaction<'_>,
+    mind: &mut Mind,
+    env: &mut Env,
+    (range, verified): (&Range, &[Verified]),
+    (root, part): (usize, &std::ops::Range<usize>),
+    outcome: &mut Ingested,
+) -> Result<Vec<(usize, std::ops::Range<usize>)>> {
+    let id = mind.logs[root].row.id;
+    let Route { mut parts, rest } = route(transaction, mind, root, range, verified, part)?;
+    match rest {
+        Rest::None => {}
+        Rest::Loose => {
+            // Beyond a gap, unless it is of another history or meets what is.
+            let at = (range.first + part.start as u64, range.first + part.end as u64);
+            let is_beyond = at.0 > mind.logs[root].row.next && !mind.is_forked(&id);
+            if !is_beyond || unlike(transaction, mind, root, at, (range, verified))?.is_some() {
+                return Err(branch::told(&range.device));
+            }
+            parts.push((root, part.clone()));
+        }
+        Rest::Fork(..) if mind.grows_here(&id) => return Err(branch::told(&range.device)),
+        Rest::Fork(index, seq) => {
+            // Of which history it is what lies beyond a gap, nobody knows any more.
+            while let Some(stretch) = mind.logs[index].ahead.first().copied() {
+                branch::set_loose(transaction, mind, env, index, stretch)?;
+            }
+            let offset = usize::try_from(seq - range.first).unwrap_or(usize::MAX);
+            let no = branch::attach(transaction, mind, index, seq, verified[offset].link)?;
+            let goes_on = mind.logs.iter().position(|log| log.row.no == no);
+            parts.extend(goes_on.map(|index| (index, offset..part.end)));
+            outcome.forked = Some(id);
+        }
+    }
+    Ok(parts)
+}
+
+/// Brings entries into the views: all items of each, or those at the indexes that came now.
+fn show(
+    transaction: &Transaction<'_>,
+    mind: &mut Mind,
+    (range, verified): (&Range, &[Verified]),
+    items: Vec<(usize, usize, Vec<u32>)>,
+    outcome: &mut Ingested,
+) -> Result<()> {
     let mut step = Step::new(transaction, mind);
-    let fresh = fresh.into_iter().map(|offset| (offset, Vec::new()));
-    for (offset, indexes) in fresh.chain(filled) {
+    for (index, offset, indexes) in items {
         let entry = (&range.entries[offset], &verified[offset]);
-        match step.mind().logs[index].verdict(entry.1.seq).clone() {
+        let log = &step.mind().logs[index];
+        let (id, no, verdict) = (log.row.id, log.row.no, log.verdict(entry.1.seq).clone());
+        match verdict {
             Verdict::Accepted(role) => feed(&mut step, id, role, entry, &indexes)?,
             Verdict::Quarantined(_) if indexes.is_empty() => {
                 set_apart(&mut step, id, no, entry)?;
@@ -344,7 +450,7 @@ fn take_in(
         step.adopt_again()?;
     }
     outcome.changed = step.finish()?;
-    Ok(outcome)
+    Ok(())
 }
 
 /// Hands items of one entry to a step: those at `indexes`, or all when there are none.
@@ -368,7 +474,7 @@ fn feed(
                 place,
                 hlc: entry.hlc,
                 digest: *digest,
-                content: match Item::decode(bytes, &log) {
+                content: match step.mind().read_item(bytes, &log) {
                     Ok(item) => Content::Item(item),
                     // Read again, and noted as what it is, in its turn.
                     Err(_) => Content::Bytes(bytes.clone()),
@@ -396,18 +502,15 @@ fn set_apart(
     step.quarantine(logs::at(no, verified.seq))
 }
 
-/// Compares the range with what is here: another link at an equal sequence number is a fork.
-fn check_fork(
+/// Returns a stretch beyond a gap of a log that a part of a range meets or overlaps and that is of
+/// another history.
+fn unlike(
     transaction: &Transaction<'_>,
     mind: &Mind,
     index: usize,
-    range: &Range,
-    verified: &[Verified],
-    part: &std::ops::Range<usize>,
-) -> Result<()> {
-    let known = &mind.logs[index];
-    let row = &known.row;
-    let (first, end) = (range.first + part.start as u64, range.first + part.end as u64);
+    (first, end): (u64, u64),
+    (range, verified): (&Range, &[Verified]),
+) -> Result<Option<(u64, u64)>> {
     let link_before = |seq: u64| {
         let offset = usize::try_from(seq - range.first).unwrap_or(usize::MAX);
         match offset.checked_sub(1) {
@@ -415,44 +518,22 @@ fn check_fork(
             Some(offset) => verified.get(offset).map(|entry| entry.link),
         }
     };
-    let same = if (first..=end).contains(&row.next) {
-        link_before(row.next) == Some(row.link)
-    } else if end < row.next {
-        let (here, _) = link_at(transaction, mind, index, end)?;
-        link_before(end) == Some(here)
-    } else {
-        true
-    };
-    if same && follows_ahead(transaction, mind, index, (first, end), link_before)? {
-        return Ok(());
-    }
-    Err(Error::new(Kind::Fork, format!("device {} has two histories", range.device)))
-}
-
-/// Tells whether a part fits to the stretches beyond a gap that it meets or overlaps.
-fn follows_ahead(
-    transaction: &Transaction<'_>,
-    mind: &Mind,
-    index: usize,
-    (first, end): (u64, u64),
-    link_before: impl Fn(u64) -> Option<Link>,
-) -> Result<bool> {
     let known = &mind.logs[index];
     for (start, stop) in &known.ahead {
         if (first..=end).contains(start) {
             let before = logs::before_segment(transaction, known.row.no, *start)?;
             if before.map(|(link, _)| link) != link_before(*start) {
-                return Ok(false);
+                return Ok(Some((*start, *stop)));
             }
         }
         if (first..=end).contains(stop) {
             let (link, _) = link_at(transaction, mind, index, *stop)?;
             if link_before(*stop) != Some(link) {
-                return Ok(false);
+                return Ok(Some((*start, *stop)));
             }
         }
     }
-    Ok(true)
+    Ok(None)
 }
 
 /// Returns the link before entry `seq` of a log, and the control heads in force there.
@@ -460,13 +541,19 @@ fn follows_ahead(
 /// # Errors
 /// `E-BODY-MISSING` when the log does not reach so far, `E-DBPAGE`.
 pub fn link_at(
-    connection: &rusqlite::Connection,
+    connection: &Connection,
     mind: &Mind,
     index: usize,
     seq: u64,
 ) -> Result<(Link, Vec<Link>)> {
     let space = mind.space()?;
     let row = &mind.logs[index].row;
+    if let Some(parent) = row.parent.filter(|_| seq <= row.base) {
+        // What is before a branch is that of the log that it comes from.
+        let what = || Error::new(Kind::DbPage, "a branch of an unknown log");
+        let parent = *mind.by_id.get(&parent).ok_or_else(what)?;
+        return link_at(connection, mind, parent, seq);
+    }
     if seq == 0 {
         return Ok((chain::first_link(&space, &row.id), Vec::new()));
     }

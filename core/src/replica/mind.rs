@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 
+use super::ingest::link_at;
 use super::standing::Shift;
 use crate::clock::Hlc;
 use crate::codec::{Reader, Writer};
@@ -105,7 +106,8 @@ impl KnownLog {
     /// Tells whether entry `seq` is here.
     #[must_use]
     pub fn holds(&self, seq: u64) -> bool {
-        seq < self.row.next || self.ahead.iter().any(|(first, end)| (*first..*end).contains(&seq))
+        (self.row.base..self.row.next).contains(&seq)
+            || self.ahead.iter().any(|(first, end)| (*first..*end).contains(&seq))
     }
 }
 
@@ -150,6 +152,8 @@ pub struct Mind {
     pub logs: Vec<KnownLog>,
     /// Index in `logs` by id.
     pub by_id: HashMap<LogId, usize>,
+    /// Of each forked log its branches, as indexes in `logs`.
+    pub branches: BTreeMap<LogId, Vec<usize>>,
     /// The own data log, once it is open.
     pub own: Option<Own>,
     /// How many entries the own control log must have before it grows here again.
@@ -195,6 +199,7 @@ impl Mind {
             identity,
             logs: Vec::new(),
             by_id: HashMap::new(),
+            branches: BTreeMap::new(),
             own: None,
             control_next: 0,
             restored: logs::meta(connection, RESTORED)?.is_some(),
@@ -213,6 +218,7 @@ impl Mind {
         for row in logs::all(connection)? {
             mind.add_log(row);
         }
+        mind.find_branches();
         mind.load_members(connection)?;
         mind.load_quarantine(connection)?;
         mind.load_epochs(connection)?;
@@ -221,6 +227,16 @@ impl Mind {
         mind.load_holes(connection)?;
         mind.load_own(connection)?;
         Ok(mind)
+    }
+
+    /// Reads everything from disk again, inside a transaction that changed which logs there are.
+    ///
+    /// # Errors
+    /// `E-DBPAGE` and the like.
+    pub(super) fn read_anew(&mut self, connection: &Connection) -> Result<()> {
+        let fence = self.fence.take();
+        *self = Self { fence, build: self.build, ..Self::load(connection, self.schema)? };
+        Ok(())
     }
 
     /// Keeps the identity.
@@ -396,10 +412,13 @@ impl Mind {
     /// # Errors
     /// `E-NOTREADY` without a team; `E-DBPAGE` and the like.
     pub fn control_entries(&self, connection: &Connection) -> Result<Vec<ControlEntry>> {
-        let space = self.space()?;
         let mut entries = Vec::new();
-        for log in self.logs.iter().filter(|log| log.row.sort == Sort::Control) {
-            read_control(connection, &space, &log.row, &mut entries)?;
+        for (index, log) in self.logs.iter().enumerate() {
+            if log.row.sort == Sort::Control {
+                let before = link_at(connection, self, index, log.row.base)?;
+                let log_id = self.root(&log.row.id);
+                read_control(connection, (log_id, &log.row), before, &mut entries)?;
+            }
         }
         Ok(entries)
     }
@@ -549,26 +568,26 @@ fn current_run(connection: &Connection, row: &LogRow) -> Result<Option<Run>> {
 /// Reads the control entries of one log with their links.
 fn read_control(
     connection: &Connection,
-    space: &SpaceId,
-    row: &LogRow,
+    (log, row): (LogId, &LogRow),
+    (mut link, mut heads): (Link, Vec<Link>),
     into: &mut Vec<ControlEntry>,
 ) -> Result<()> {
-    let mut link = chain::first_link(space, &row.id);
-    let mut heads: Vec<Link> = Vec::new();
-    logs::for_each(connection, row.no, 0, row.next, |seq, entry| {
+    logs::for_each(connection, row.no, row.base, row.next, |seq, entry| {
         if let Some(changed) = &entry.control_heads {
             heads.clone_from(changed);
         }
         let digest = entry.digest(&heads, |_| Vec::new());
-        link = chain::next_link(&link, seq, &digest);
+        let before = link;
+        link = chain::next_link(&before, seq, &digest);
         let act = match entry.items.first() {
             Some(Body::Bytes(bytes)) => Act::decode(entry.kind, bytes),
             _ => Ok(Act::Unknown(entry.kind)),
         };
         into.push(ControlEntry {
-            log: row.id,
+            log,
             device: row.device,
             seq,
+            before,
             link,
             heads: heads.clone(),
             act: act.unwrap_or(Act::Unknown(entry.kind)),

@@ -4,6 +4,7 @@
 //! Invariant: memory follows the disk. What a transaction did not commit is not in [`Mind`]; after
 //! a failure it is read back. Must not know: sessions, commands, JSON.
 
+pub mod branch;
 pub mod fence;
 pub mod gather;
 pub mod govern;

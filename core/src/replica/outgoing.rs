@@ -5,7 +5,7 @@
 use rusqlite::Connection;
 
 use super::ingest::link_at;
-use super::mind::Mind;
+use super::mind::{KnownLog, Mind};
 use crate::clock::Env;
 use crate::codec::{Reader, Writer};
 use crate::crypto;
@@ -117,6 +117,9 @@ pub struct Stretch {
     pub first: u64,
     /// The entry after the last, which has a seal.
     pub end: u64,
+    /// Whether the peer has the same history up to where it ends there, as far as is known: then what
+    /// it knows of the log may be left out.
+    pub follows: bool,
 }
 
 impl Stretch {
@@ -133,7 +136,7 @@ impl Stretch {
 /// `E-DBPAGE`.
 pub fn vector(connection: &Connection, mind: &Mind) -> Result<Vector> {
     let mut entries = Vec::with_capacity(mind.logs.len());
-    for log in mind.logs.iter().filter(|log| log.row.next > 0) {
+    for log in mind.logs.iter().filter(|log| log.row.has_any()) {
         entries.push(VectorEntry {
             log: log.row.id,
             next: log.row.next,
@@ -170,23 +173,110 @@ fn holes(connection: &Connection, no: i64) -> Result<Vec<(u64, u64)>> {
 pub fn lacking(connection: &Connection, mind: &Mind, theirs: &Vector) -> Result<Vec<Stretch>> {
     let mut stretches = Vec::new();
     for sort in [Sort::Control, Sort::Data] {
-        for (index, log) in mind.logs.iter().enumerate().filter(|(_, log)| log.row.sort == sort) {
-            let peer = theirs.get(&log.row.id);
-            let next = peer.map_or(0, |entry| entry.next);
-            let limit = mind.may_leave(log);
-            cut(connection, log.row.no, index, (next, limit, limit), &mut stretches)?;
-            for (first, count) in peer.map(|entry| entry.excepted.as_slice()).unwrap_or_default() {
-                let end = first.saturating_add(*count).min(limit);
-                cut(connection, log.row.no, index, (*first, end, limit), &mut stretches)?;
+        let of_sort = |(_, log): &(usize, &KnownLog)| log.row.sort == sort;
+        for (index, log) in mind.logs.iter().enumerate().filter(of_sort) {
+            if log.row.parent.is_some() {
+                continue;
             }
-            // What lies beyond a gap goes too: nobody may ever fill it.
-            for (first, end) in &log.ahead {
-                let first = next.max(*first);
-                cut(connection, log.row.no, index, (first, *end, *end), &mut stretches)?;
+            for lack in lacks(connection, mind, index, theirs)? {
+                let log = &mind.logs[lack.index];
+                let limit = mind.may_leave(log);
+                let mut part =
+                    Cut { no: log.row.no, index: lack.index, limit, follows: lack.follows };
+                part.cut(connection, (lack.next, limit), &mut stretches)?;
+                for (first, count) in lack.excepted {
+                    let end = first.saturating_add(count).min(limit);
+                    part.cut(connection, (first.max(log.row.base), end), &mut stretches)?;
+                }
+                // What lies beyond a gap goes too: nobody may ever fill it.
+                for (first, end) in &log.ahead {
+                    part.limit = *end;
+                    part.cut(connection, (lack.next.max(*first), *end), &mut stretches)?;
+                }
             }
         }
     }
     Ok(stretches)
+}
+
+/// What a peer lacks of one log or branch: what is not before `next`, and what is excepted.
+struct Lack {
+    index: usize,
+    next: u64,
+    excepted: Vec<(u64, u64)>,
+    follows: bool,
+}
+
+/// Returns what a peer lacks of a log and its branches. A vector that names no links, as of what lies
+/// at a hub, is believed by its ids.
+fn lacks(connection: &Connection, mind: &Mind, root: usize, theirs: &Vector) -> Result<Vec<Lack>> {
+    let id = mind.logs[root].row.id;
+    if !mind.is_forked(&id) {
+        let Some(peer) = theirs.get(&id) else {
+            return Ok(vec![Lack { index: root, next: 0, excepted: Vec::new(), follows: true }]);
+        };
+        return Ok(vec![match is_other_history(connection, mind, peer)? {
+            // Where they part is not known, so all of it goes.
+            true => Lack { index: root, next: 0, excepted: Vec::new(), follows: false },
+            false => {
+                let (next, excepted) = (peer.next, peer.excepted.clone());
+                Lack { index: root, next, excepted, follows: true }
+            }
+        }]);
+    }
+    let base = |index: usize| mind.logs[index].row.base;
+    let all = mind.family(&id).into_iter();
+    let all =
+        all.map(|index| Lack { index, next: base(index), excepted: Vec::new(), follows: false });
+    let mut lacks: Vec<Lack> = all.collect();
+    let ids: Vec<(usize, LogId)> =
+        lacks.iter().map(|lack| (lack.index, mind.logs[lack.index].row.id)).collect();
+    for (index, id) in ids {
+        let Some(peer) = theirs.get(&id) else { continue };
+        let known = mind.logs[index].row.next;
+        let found = match peer.link == Link::default() {
+            true => Some(index),
+            false => mind.history_with(connection, &id, (peer.next, &peer.link))?,
+        };
+        // Who is said to have more than is here has it of the history of this name.
+        let (mut at, mut next) = match found {
+            Some(at) => (at, peer.next),
+            None if peer.next > known => (index, known),
+            None => continue,
+        };
+        if let Some(lack) = lacks.iter_mut().find(|lack| lack.index == at) {
+            lack.excepted.extend(&peer.excepted);
+        }
+        loop {
+            if let Some(lack) = lacks.iter_mut().find(|lack| lack.index == at) {
+                lack.next = lack.next.max(next);
+            }
+            let row = &mind.logs[at].row;
+            let Some(parent) = row.parent.and_then(|parent| mind.by_id.get(&parent)) else {
+                break;
+            };
+            (at, next) = (*parent, row.base);
+        }
+    }
+    Ok(lacks)
+}
+
+/// Tells whether another vector's word on a log is of a history that is not here.
+///
+/// # Errors
+/// `E-DBPAGE`.
+pub fn is_other_history(connection: &Connection, mind: &Mind, entry: &VectorEntry) -> Result<bool> {
+    let Some(known) = mind.log(&entry.log) else {
+        return Ok(false);
+    };
+    if entry.link == Link::default() || entry.next > known.row.next {
+        return Ok(false);
+    }
+    if entry.next == known.row.next && entry.link == known.row.link {
+        return Ok(false);
+    }
+    let found = mind.history_with(connection, &entry.log, (entry.next, &entry.link))?;
+    Ok(found.is_none())
 }
 
 /// Puts control logs first, then data from the end of each log, the newest of all logs first.
@@ -229,28 +319,54 @@ pub fn newest_first(
     Ok(control)
 }
 
-/// Cuts entries `first` up to before `end` into stretches that end at seals before `limit`.
-fn cut(
+/// Returns the stretches, each ending at a seal, that a part of a log beyond a gap is made of.
+///
+/// # Errors
+/// `E-DBPAGE`.
+pub(super) fn sealed(
     connection: &Connection,
     no: i64,
     index: usize,
-    (first, end, limit): (u64, u64, u64),
-    into: &mut Vec<Stretch>,
-) -> Result<()> {
-    let mut first = first;
-    while first < end {
-        let reach = (first + ENTRIES_MAX as u64).min(end) - 1;
-        let seal = match logs::seal_before(connection, no, first, reach)? {
-            Some(seal) => Some(seal),
-            None => logs::seal_after(connection, no, reach)?,
-        };
-        let Some((last, ..)) = seal.filter(|(last, ..)| *last < limit) else {
-            break;
-        };
-        into.push(Stretch { index, first, end: last + 1 });
-        first = last + 1;
+    (first, end): (u64, u64),
+) -> Result<Vec<Stretch>> {
+    let mut stretches = Vec::new();
+    let cut = Cut { no, index, limit: end, follows: false };
+    cut.cut(connection, (first, end), &mut stretches)?;
+    Ok(stretches)
+}
+
+/// How a log is cut into stretches.
+struct Cut {
+    no: i64,
+    index: usize,
+    limit: u64,
+    follows: bool,
+}
+
+impl Cut {
+    /// Cuts entries `first` up to before `end` into stretches that end at seals before the limit.
+    fn cut(
+        &self,
+        connection: &Connection,
+        (first, end): (u64, u64),
+        into: &mut Vec<Stretch>,
+    ) -> Result<()> {
+        let Self { no, index, limit, follows } = *self;
+        let mut first = first;
+        while first < end {
+            let reach = (first + ENTRIES_MAX as u64).min(end) - 1;
+            let seal = match logs::seal_before(connection, no, first, reach)? {
+                Some(seal) => Some(seal),
+                None => logs::seal_after(connection, no, reach)?,
+            };
+            let Some((last, ..)) = seal.filter(|(last, ..)| *last < limit) else {
+                break;
+            };
+            into.push(Stretch { index, first, end: last + 1, follows });
+            first = last + 1;
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Reads a stretch as a range with its link, salts and seal.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, params};
 
-use super::gather::target;
+use super::gather::{resolve, target};
 use super::ingest::link_at;
 use super::mind::Mind;
 use super::step::{Content, Incoming, Step};
@@ -114,7 +114,7 @@ pub fn review(
                     continue;
                 }
                 // What cannot be read is told as damaged once it is accepted.
-                let Ok(item) = Item::decode(bytes, log) else {
+                let Ok(item) = mind.read_item(bytes, log) else {
                     continue;
                 };
                 let place = Place { log: *log, seq, index };
@@ -199,13 +199,20 @@ impl Step<'_> {
             return Ok(());
         }
         let place = incoming.place;
-        let item = match &incoming.content {
+        let mut item = match &incoming.content {
             Content::Item(item) | Content::Own(item, _) => item.clone(),
-            Content::Bytes(bytes) => match Item::decode(bytes, &place.log) {
+            Content::Bytes(bytes) => match self.mind.read_item(bytes, &place.log) {
                 Ok(item) => item,
                 Err(_) => return Ok(()),
             },
         };
+        if !matches!(incoming.content, Content::Own(..)) {
+            let missing = resolve(self.transaction, self.mind, place, &mut item, &mut self.cache)?;
+            if missing.is_some() {
+                // It waits, and is asked again when that came.
+                return Ok(());
+            }
+        }
         // Exactly the items that could wait for others bring them back: a damaged one, which waits for
         // nothing, would do so only when it came last.
         let is_whole = target(self.mind, &item, place, incoming.hlc).is_ok();

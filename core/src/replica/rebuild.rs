@@ -124,7 +124,8 @@ impl Replica {
     fn order(&self) -> Result<Vec<(u64, i64, Option<u32>)>> {
         let mut order = Vec::new();
         for log in self.mind.logs.iter().filter(|log| log.row.sort == Sort::Data) {
-            let stretches = std::iter::once((0, log.row.next)).chain(log.ahead.iter().copied());
+            let stretches =
+                std::iter::once((log.row.base, log.row.next)).chain(log.ahead.iter().copied());
             for (first, end) in stretches {
                 logs::for_each(&self.connection, log.row.no, first, end, |seq, entry| {
                     let items = u32::try_from(entry.items.len()).unwrap_or(u32::MAX);

@@ -6,7 +6,7 @@
 //! that was found is the end, and two entries under one number would be a fork. Views are made
 //! from the entries. Must not know: files, how damage is read around.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::params;
 
@@ -15,7 +15,7 @@ use super::ingest::Opened;
 use super::mind::{ACK_SIGNED, IDENTITY, INSTALL, Identity, opening_of};
 use super::write::ready;
 use crate::error::{Error, Kind, Result};
-use crate::ids::{ChunkHash, Digest, EpochId, Link, SpaceId};
+use crate::ids::{ChunkHash, Digest, EpochId, Link, LogId, SpaceId};
 use crate::log::chain::{self, RUN_ENTRIES_MAX, Run, Salts, Sort};
 use crate::log::entry::Entry;
 use crate::log::pack::{self, ENTRIES_MAX, Mode, NONCE_LEN, Packing, Range};
@@ -170,9 +170,12 @@ impl Replica {
         let count = opened.entries();
         match self.ingest_opened(opened) {
             Ok(_) => Ok(count),
-            Err(error) if matches!(error.kind, Kind::NotMember | Kind::WaitMembers) => {
-                // The team list is lost: the entries wait for it as packs do.
-                Ok(if self.hold_range(range)? { count } else { 0 })
+            Err(error)
+                if matches!(error.kind, Kind::NotMember | Kind::WaitMembers | Kind::Fork) =>
+            {
+                // The team list is lost, or the beginning of a branch comes later: they wait as packs do.
+                let kept = self.hold_range(range, error.kind)?;
+                Ok(if kept { count } else { 0 })
             }
             Err(error) if error.kind.is_of_storage() => Err(error),
             Err(_) => Ok(0),
@@ -180,7 +183,7 @@ impl Replica {
     }
 
     /// Keeps a range as a pack that waits; tells whether it could be made.
-    fn hold_range(&mut self, range: Range) -> Result<bool> {
+    fn hold_range(&mut self, range: Range, reason: Kind) -> Result<bool> {
         let Ok((epoch, secret)) = self.mind.epoch() else {
             return Ok(false);
         };
@@ -188,7 +191,7 @@ impl Replica {
         let nonce: [u8; NONCE_LEN] = self.env.random();
         let space = self.mind.space()?;
         match pack::encode(&space, &mode, &[range], &Packing::default(), &nonce) {
-            Ok(bytes) => self.hold(&bytes, Kind::WaitMembers).map(|_| true),
+            Ok(bytes) => self.hold(&bytes, reason).map(|_| true),
             Err(_) => Ok(false),
         }
     }
@@ -245,7 +248,11 @@ const ENTRIES: Table = Table { name: "entry", key: "at", columns: "bytes, whole"
 impl Remains {
     fn read(source: &Damaged, space: &SpaceId) -> Self {
         let mut logs: BTreeMap<i64, LogRow> = source.rows(LOGS, None, logs::read_log);
-        logs.retain(|_, row| chain::log_id(space, &row.device, row.sort, &row.nonce) == row.id);
+        let id = |row: &LogRow| chain::log_id(space, &row.device, row.sort, &row.nonce);
+        let whole: BTreeSet<LogId> = logs.values().map(|row| row.id).collect();
+        // A branch has an id of its own; its entries are signed as the log's, and find their place.
+        logs.retain(|_, row| whole.contains(&id(row)));
+        logs.values_mut().for_each(|row| row.id = id(row));
         let mut next: BTreeMap<i64, u64> = logs.iter().map(|(no, row)| (*no, row.next)).collect();
         let note = |next: &mut BTreeMap<i64, u64>, at: i64, count: u64| {
             let (no, seq) = logs::parts(at);

@@ -3,6 +3,7 @@
 //! When the list changes, the views may follow from an older one; that is noted on disk with the
 //! change, and mended before anything else is taken in. Must not know: how the list came.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use rusqlite::{Connection, Transaction, params};
@@ -19,6 +20,7 @@ use crate::store::{logs, views};
 use crate::team::control::Act;
 use crate::team::epoch::{self, EpochSecret};
 use crate::team::history::{Piece, Verdict};
+use crate::team::removal::Cut;
 
 /// The store's setting that holds the shape of the views; it is taken away while they are not those
 /// of the team list.
@@ -64,7 +66,8 @@ impl KnownLog {
         for (at, first) in borders.iter().enumerate() {
             let end = borders.get(at + 1).copied().unwrap_or(u64::MAX);
             let is_in = |(start, stop): (u64, u64)| start < end && *first < stop;
-            let is_stored = is_in((0, self.row.next)) || self.ahead.iter().copied().any(is_in);
+            let is_stored =
+                is_in((self.row.base, self.row.next)) || self.ahead.iter().copied().any(is_in);
             if !is_stored || *first == end || old.verdict(*first) == self.verdict(*first) {
                 continue;
             }
@@ -92,14 +95,28 @@ impl Mind {
     /// As [`Mind::stand_anew`], for one log.
     pub(super) fn stand(&mut self, connection: &Connection, index: usize) -> Result<()> {
         let members = Arc::clone(&self.members);
-        let known = &mut self.logs[index];
-        if known.row.sort == Sort::Control {
+        let row = &self.logs[index].row;
+        if row.sort == Sort::Control {
             return Ok(());
         }
-        if known.grant.is_none() && members.has_grants(&known.row.device) {
-            known.grant = named_grant(connection, known.row.no)?;
+        if self.logs[index].grant.is_none() && members.has_grants(&row.device) {
+            let opens = self.owner(&row.id, 0);
+            self.logs[index].grant = named_grant(connection, self.local_no(&opens))?;
         }
-        let pieces = members.standing(&known.row.device, &known.row.id, known.grant);
+        let (row, claimed) = (&self.logs[index].row, self.logs[index].grant);
+        let failed = Cell::new(None);
+        let end = |cut: &Cut| {
+            let end = self.cut_end(connection, index, cut);
+            end.unwrap_or_else(|error| {
+                failed.set(Some(error));
+                0
+            })
+        };
+        let pieces = members.standing_by(&row.device, &self.root(&row.id), claimed, &end);
+        if let Some(error) = failed.take() {
+            return Err(error);
+        }
+        let known = &mut self.logs[index];
         let before = std::mem::replace(&mut known.pieces, pieces.unwrap_or_default());
         if before != known.pieces {
             self.shift = self.shift.max(known.shift_from(&before));

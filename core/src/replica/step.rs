@@ -11,7 +11,7 @@ use std::sync::Arc;
 use rusqlite::{Transaction, params};
 
 use super::Changed;
-use super::gather::{Cache, incoming, target};
+use super::gather::{Cache, incoming, resolve, target};
 use super::merging::{head, merge_into};
 use super::mind::Mind;
 use crate::clock::Hlc;
@@ -66,7 +66,7 @@ pub struct Step<'a> {
     /// By the number of the view and the record: an id alone may be claimed by two record types.
     touched: BTreeMap<(usize, RecordId), Box<Touched>>,
     gaps: Gaps,
-    cache: Cache,
+    pub(super) cache: Cache,
     /// Entries that came back from quarantine and whose items are in a queue.
     pub(super) released: Vec<i64>,
     /// Items that were read back and are in a queue: not there yet for those that build on them.
@@ -168,13 +168,19 @@ impl<'a> Step<'a> {
     fn take(&mut self, incoming: Incoming) -> Result<()> {
         let place = incoming.place;
         let (mut item, known) = match incoming.content {
-            Content::Bytes(bytes) => (Item::decode(&bytes, &place.log)?, None),
+            Content::Bytes(bytes) => (self.mind.read_item(&bytes, &place.log)?, None),
             Content::Item(item) => (item, None),
             Content::Own(item, record) => (item, Some(record)),
         };
         let Some(view) = self.mind.view(item.kind) else {
             return Ok(());
         };
+        if known.is_none() {
+            let missing = resolve(self.transaction, self.mind, place, &mut item, &mut self.cache)?;
+            if let Some(missing) = missing {
+                return self.note_pending(missing, place);
+            }
+        }
         let id = match known {
             Some(record) => record,
             None => target(self.mind, &item, place, incoming.hlc)?,
@@ -298,6 +304,17 @@ impl<'a> Step<'a> {
         if self.mind.waiting.is_empty() || !self.has(&place) {
             return Ok(());
         }
+        if !self.mind.branches.is_empty() {
+            // Who waits for another history than was here waits under the log's own id.
+            let named = Place { log: self.mind.root(&place.log), ..place };
+            if named != place {
+                self.wake_named(named, queue)?;
+            }
+        }
+        self.wake_named(place, queue)
+    }
+
+    fn wake_named(&mut self, place: Place, queue: &mut Vec<Incoming>) -> Result<()> {
         let Some(items) = self.mind.waiting.remove(&place) else {
             return Ok(());
         };

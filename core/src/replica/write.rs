@@ -290,7 +290,8 @@ pub(super) fn open_log(
     let index = mind.add_log(row);
     let grant = mind.members.devices.get(&device).map(|member| member.grant);
     let former = |log: &&KnownLog| {
-        log.row.sort == sort && log.row.device == device && log.row.id != id && log.row.next > 0
+        let is_own = log.row.sort == sort && log.row.device == device && log.row.id != id;
+        is_own && log.row.parent.is_none() && log.row.next > 0
     };
     let former = mind.logs.iter().rfind(former).map(|log| &log.row);
     let predecessor = former.map(|row| (row.id, row.next - 1, row.link));
@@ -350,7 +351,11 @@ fn append(
     items: &[Item],
 ) -> Result<Appended> {
     let own = own_row(mind)?.id;
-    let bodies: Vec<Vec<u8>> = items.iter().map(|item| item.encode(&own)).collect();
+    let encode = |item: &Item| match mind.branches.is_empty() {
+        true => item.encode(&own),
+        false => mind.written(item).encode(&own),
+    };
+    let bodies: Vec<Vec<u8>> = items.iter().map(encode).collect();
     let total: usize = bodies.iter().map(Vec::len).sum();
     let item_max = crate::log::item::ITEM_BYTES_MAX;
     if total > crate::log::entry::ENTRY_BYTES_MAX || bodies.iter().any(|b| b.len() > item_max) {

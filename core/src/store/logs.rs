@@ -40,6 +40,10 @@ pub struct LogRow {
     pub link: Link,
     /// The control heads in force after it.
     pub heads: Vec<Link>,
+    /// The first entry that lies in it: 0, but in a branch.
+    pub base: u64,
+    /// Of a branch of a forked log: the log, or branch, that has the entries before it.
+    pub parent: Option<LogId>,
 }
 
 impl LogRow {
@@ -48,7 +52,14 @@ impl LogRow {
     pub fn empty(space: &SpaceId, device: DeviceKey, sort: Sort, nonce: [u8; 16]) -> Self {
         let id = chain::log_id(space, &device, sort, &nonce);
         let link = chain::first_link(space, &id);
-        Self { no: 0, id, device, nonce, sort, next: 0, link, heads: Vec::new() }
+        let (heads, base, parent) = (Vec::new(), 0, None);
+        Self { no: 0, id, device, nonce, sort, next: 0, link, heads, base, parent }
+    }
+
+    /// Tells whether it has an entry.
+    #[must_use]
+    pub fn has_any(&self) -> bool {
+        self.next > self.base
     }
 }
 
@@ -64,7 +75,7 @@ pub fn parts(at: i64) -> (i64, u64) {
     (at >> SEQ_BITS, (at & ((1 << SEQ_BITS) - 1)).cast_unsigned())
 }
 
-fn heads_bytes(heads: &[Link]) -> Vec<u8> {
+pub(super) fn heads_bytes(heads: &[Link]) -> Vec<u8> {
     let mut to = Writer::new();
     write_heads(&mut to, heads);
     to.into_bytes()
@@ -75,18 +86,20 @@ fn heads_bytes(heads: &[Link]) -> Vec<u8> {
 /// # Errors
 /// `E-DBPAGE` and the like.
 pub fn all(connection: &Connection) -> Result<Vec<LogRow>> {
-    let sql = "SELECT no, id, device, nonce, sort, next, link, heads FROM log ORDER BY no";
+    let sql = "SELECT no, id, device, nonce, sort, next, link, heads, base, parent FROM log \
+               ORDER BY no";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([])?;
     let mut logs = Vec::new();
     while let Some(row) = rows.next()? {
-        logs.push(read_log(row)?);
+        let (base, parent) = (row.get::<_, i64>(8)?.cast_unsigned(), row.get(9)?);
+        logs.push(LogRow { base, parent, ..read_log(row)? });
     }
     Ok(logs)
 }
 
 /// Reads a row of `log` that begins with the columns no, id, device, nonce, sort, next, link and
-/// heads.
+/// heads, as that of a log without branches.
 ///
 /// # Errors
 /// `E-DBPAGE` and the like.
@@ -101,6 +114,8 @@ pub fn read_log(row: &Row<'_>) -> Result<LogRow> {
         next: row.get::<_, i64>(5)?.cast_unsigned(),
         link: row.get(6)?,
         heads: read_heads(&mut Reader::new(row.get_ref(7)?.as_blob().unwrap_or_default()))?,
+        base: 0,
+        parent: None,
     })
 }
 
@@ -109,8 +124,8 @@ pub fn read_log(row: &Row<'_>) -> Result<LogRow> {
 /// # Errors
 /// `E-FULL`, `E-IO` and the like.
 pub fn insert(transaction: &Transaction<'_>, log: &mut LogRow) -> Result<()> {
-    let sql = "INSERT INTO log (id, device, nonce, sort, next, link, heads) \
-               VALUES (?, ?, ?, ?, ?, ?, ?)";
+    let sql = "INSERT INTO log (id, device, nonce, sort, next, link, heads, base, parent) \
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
     transaction.prepare_cached(sql)?.execute(params![
         log.id,
         log.device,
@@ -118,7 +133,9 @@ pub fn insert(transaction: &Transaction<'_>, log: &mut LogRow) -> Result<()> {
         log.sort.number().cast_signed(),
         log.next.cast_signed(),
         log.link,
-        heads_bytes(&log.heads)
+        heads_bytes(&log.heads),
+        log.base.cast_signed(),
+        log.parent
     ])?;
     log.no = transaction.last_insert_rowid();
     Ok(())
@@ -186,7 +203,7 @@ thread_local! {
         const { RefCell::new(None) };
 }
 
-fn compress(body: &[u8]) -> Result<Vec<u8>> {
+pub(super) fn compress(body: &[u8]) -> Result<Vec<u8>> {
     COMPRESSOR.with_borrow_mut(|slot| {
         if slot.is_none() {
             let mut made = zstd::bulk::Compressor::new(SEGMENT_LEVEL)?;

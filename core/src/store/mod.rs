@@ -4,6 +4,7 @@
 //! (`synchronous=FULL`), or not at all; every view can be rebuilt from entries. Writers take a
 //! `&Transaction`, readers a `&Connection`. Must not know: networks, sessions.
 
+pub mod branches;
 pub mod chunks;
 pub mod damaged;
 pub mod exchange;

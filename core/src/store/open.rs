@@ -17,12 +17,13 @@ use crate::error::{Error, Kind, Result};
 use crate::ids::to_hex;
 
 /// The version of the truth tables; views have a hash of their own.
-pub const SCHEMA_VERSION: i64 = 4;
+pub const SCHEMA_VERSION: i64 = 5;
 const MIGRATIONS: &[&str] = &[
     include_str!("migrations/001_init.sql"),
     include_str!("migrations/002_joining.sql"),
     include_str!("migrations/003_quarantine.sql"),
     include_str!("migrations/004_attachments.sql"),
+    include_str!("migrations/005_branches.sql"),
 ];
 pub(super) const DATABASE: &str = "store.db";
 const KEY_CHECK: &str = "store.check";

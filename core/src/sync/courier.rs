@@ -3,21 +3,21 @@
 //! Invariant: a device joins only a team whose genesis gives the bundle's space and that has
 //! granted this very device; else nothing is stored. Must not know: files, screens.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::error::{Error, Kind, Result};
-use crate::ids::{DeviceKey, Link, LogId, SpaceId};
-use crate::log::chain::{self, Sort};
-use crate::log::entry::{Body, Entry};
-use crate::log::pack::{self, Header, Range, Verified};
+use crate::ids::{DeviceKey, SpaceId};
+use crate::log::chain::Sort;
+use crate::log::pack::Header;
 use crate::record::declare::Role;
 use crate::replica::Changed;
 use crate::replica::Replica;
+use crate::replica::branch;
 use crate::replica::govern::GrantOf;
 use crate::replica::outgoing::{self, Vector};
 use crate::sync::bundle::{Bundle, BundleWriter, Parsed};
 use crate::sync::card::Card;
-use crate::team::control::Act;
+use crate::team::chains::Chains;
 use crate::team::members::{ControlEntry, Members};
 
 /// The zstd level of bundles: they are made once and carried often.
@@ -40,6 +40,8 @@ pub struct BundleOutcome {
     pub held: u64,
     /// Why packs were refused, and lockboxes that do not open.
     pub refused: Vec<Error>,
+    /// Logs of which another history came (`E-FORK`), with their devices: both are kept.
+    pub forked: Vec<Error>,
     /// How much of the bundle came, when its end is missing.
     pub truncated: Option<Error>,
 }
@@ -155,6 +157,9 @@ impl Replica {
                     outcome.duplicates += ingested.duplicates;
                     outcome.quarantined += ingested.quarantined;
                     outcome.refused.extend(ingested.broken);
+                    let device = ingested.forked.and_then(|log| self.mind.log(&log));
+                    let device = device.map(|log| log.row.device);
+                    outcome.forked.extend(device.map(|device| branch::told(&device)));
                     outcome.held += u64::from(ingested.held.is_some());
                     let new = ingested.changed.into_iter();
                     outcome.changed.extend(new.filter(|record| changed.insert(record.clone())));
@@ -202,87 +207,27 @@ pub(super) fn is_member(members: &Members, device: &DeviceKey) -> Result<bool> {
 /// The most content of team lists that a newcomer judges at once: years of a large team.
 pub(super) const TEAM_BYTES_MAX: usize = 64 << 20;
 
-/// Adds to `known`, the control entries that are here already, those that follow them without a
-/// gap in `packs`; touches no store. Packs that do not verify, ranges that do not follow and other
-/// histories of a known log are left out.
+/// Adds to `known`, the control entries that are here already, those that a chain without a gap leads
+/// to with `packs`, in all histories of a log; touches no store. Packs that do not verify are left
+/// out.
 ///
 /// # Errors
 /// `E-SIZE` for more than `bytes_max` of content.
 pub(super) fn extend_control<'a>(
     space: &SpaceId,
-    mut known: Vec<ControlEntry>,
+    known: Vec<ControlEntry>,
     packs: impl Iterator<Item = &'a [u8]>,
     bytes_max: usize,
 ) -> Result<Vec<ControlEntry>> {
-    let mut logs: BTreeMap<LogId, Vec<(Range, Vec<Verified>)>> = BTreeMap::new();
-    let mut left = bytes_max;
+    let (mut chains, mut left) = (Chains::of(*space, known), bytes_max);
     for bytes in packs {
-        for (range, verified) in open_control(space, bytes).unwrap_or_default() {
-            let over = || Error::new(Kind::Size, "too many control entries at once");
-            left = left.checked_sub(content_len(&range)).ok_or_else(over)?;
-            let log = range.log_id(space);
-            logs.entry(log).or_default().push((range, verified));
+        match chains.take_within(bytes, &mut left) {
+            Err(error) if left == 0 => return Err(error),
+            // What is not worth taking in is judged again when it is.
+            _ => {}
         }
     }
-    for (log, mut ranges) in logs {
-        ranges.sort_by_key(|(range, _)| range.first);
-        let mut links: Vec<Link> = vec![chain::first_link(space, &log)];
-        links.extend(known.iter().filter(|entry| entry.log == log).map(|entry| entry.link));
-        for (range, verified) in ranges {
-            let first = usize::try_from(range.first).unwrap_or(usize::MAX);
-            if links.get(first) != Some(&range.link_before) {
-                continue;
-            }
-            for (index, (entry, verified)) in (first + 1..).zip(range.entries.iter().zip(verified))
-            {
-                match links.get(index) {
-                    Some(link) if *link != verified.link => break,
-                    Some(_) => continue,
-                    None => links.push(verified.link),
-                }
-                known.push(control_entry(log, range.device, entry, &verified));
-            }
-        }
-    }
-    Ok(known)
-}
-
-fn content_len(range: &Range) -> usize {
-    let items = range.entries.iter().flat_map(|entry| &entry.items);
-    let bytes = items.map(|item| match item {
-        Body::Bytes(bytes) => bytes.len(),
-        Body::Absent(_) => 0,
-    });
-    bytes.sum::<usize>() + range.entries.len() * size_of::<ControlEntry>()
-}
-
-fn control_entry(
-    log: LogId,
-    device: DeviceKey,
-    entry: &Entry,
-    verified: &Verified,
-) -> ControlEntry {
-    let act = match entry.items.first() {
-        Some(Body::Bytes(bytes)) => Act::decode(entry.kind, bytes).ok(),
-        _ => None,
-    };
-    ControlEntry {
-        log,
-        device,
-        seq: verified.seq,
-        link: verified.link,
-        heads: verified.heads.to_vec(),
-        act: act.unwrap_or(Act::Unknown(entry.kind)),
-    }
-}
-
-fn open_control(space: &SpaceId, bytes: &[u8]) -> Result<Vec<(Range, Vec<Verified>)>> {
-    let header = Header::read(bytes)?;
-    if !header.open || header.space != *space {
-        return Ok(Vec::new());
-    }
-    let ranges = pack::open(bytes, &header, None)?;
-    ranges.into_iter().map(|range| range.verify(space).map(|verified| (range, verified))).collect()
+    Ok(chains.entries())
 }
 
 /// Tells whether an error is the store's, so that going on makes no sense.

@@ -7,10 +7,11 @@ use rusqlite::Connection;
 
 use super::cover::Cover;
 use super::relay::mirror;
-use super::session::all;
+use super::session::{all, covered};
 use crate::error::Result;
 use crate::ids::{DeviceKey, LogId};
-use crate::replica::mind::Mind;
+use crate::log::pack::Extent;
+use crate::replica::mind::{KnownLog, Mind};
 
 /// How a phone stands with one other member device.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -72,7 +73,17 @@ impl Whereabouts {
         let mut devices = Vec::new();
         for found in all(connection, mind)? {
             let mut cover = Cover::default();
-            cover.add_vector(&found.vector);
+            let mut vector = found.vector.clone();
+            // Of a log with several histories one name may mean others there than here.
+            vector.entries.retain(|entry| !mind.is_forked(&entry.log));
+            cover.add_vector(&vector);
+            for log in mind.logs.iter().filter(|log| mind.is_forked(&log.row.id)) {
+                for (first, end) in covered(connection, mind, log, &found)? {
+                    let first = first.max(log.row.base);
+                    let count = end.saturating_sub(first);
+                    cover.add(&[Extent { log: log.row.id, first, count }]);
+                }
+            }
             devices.push((found.device, cover));
         }
         Ok(Self { devices, hub: mirror::covered(connection)? })
@@ -106,13 +117,14 @@ pub fn truth(connection: &Connection, mind: &Mind) -> Result<Truth> {
     let mut anywhere = union.clone();
     anywhere.join(&known.hub);
     let here = |cover: &Cover| -> u64 {
-        mind.logs.iter().map(|log| cover.count(&log.row.id, log.row.next)).sum()
+        let of = |log: &KnownLog| cover.count(&log.row.id, log.row.next);
+        mind.logs.iter().map(of).sum()
     };
     let beyond = |cover: &Cover| -> u64 {
         let of = |log: &LogId| mind.log(log).map_or(0, |log| log.row.next);
         cover.logs().map(|log| cover.count(log, u64::MAX) - cover.count(log, of(log))).sum()
     };
-    let entries = mind.logs.iter().map(|log| log.row.next).sum();
+    let entries = mind.logs.iter().map(|log| log.row.next - log.row.base).sum();
     let met = all(connection, mind)?;
     let peers = mind.members.devices.keys().filter(|device| **device != me).map(|device| {
         let cover = known.devices.iter().find(|(of, _)| of == device).map(|(_, cover)| cover);

@@ -9,6 +9,7 @@ use super::causes::Causes;
 use super::control::Rights;
 use super::members::Member;
 use super::removal::{Cut, SetRole};
+use crate::error::Kind;
 use crate::ids::{DeviceKey, Link, LogId};
 use crate::record::declare::Role;
 
@@ -115,26 +116,33 @@ impl History {
         Some((last, removals.iter().map(|deed| self.causes.link(deed.at)).collect()))
     }
 
-    /// Tells whether an entry of `author` is concurrent with a valid act of another that removes
-    /// or demotes it.
+    /// Returns why an entry of `author` has no effect whatever it says: it is concurrent with a valid
+    /// act of another that removes or demotes it, or its author knew that it had signed two histories
+    /// of one log and is to be replaced.
     #[must_use]
-    pub fn is_struck(&self, number: usize, author: &DeviceKey) -> bool {
+    pub fn struck(&self, number: usize, author: &DeviceKey) -> Option<Kind> {
         let deeds = self.deeds.get(author).map(Vec::as_slice).unwrap_or_default();
-        deeds.iter().any(|deed| {
+        let is_struck = deeds.iter().any(|deed| {
             matches!(deed.what, What::Revoke(_) | What::SetRole(_, true))
                 && deed.by != *author
                 && self.causes.are_concurrent(deed.at, number)
-        })
+        });
+        match is_struck {
+            true => Some(Kind::AfterRemoval),
+            false => self.causes.knows_fork(number, author).then_some(Kind::Fork),
+        }
     }
 
     /// Returns the verdicts on a data log, in order and without a gap; none for a device that
-    /// nobody granted. `claimed` is the grant that the log's first entry names, where it is here.
+    /// nobody granted. `claimed` is the grant that the log's first entry names, where it is here;
+    /// `end` gives the first entry of the log past a cut that names it.
     #[must_use]
     pub fn standing(
         &self,
         device: &DeviceKey,
         log: &LogId,
         claimed: Option<Link>,
+        end: &dyn Fn(&Cut) -> u64,
     ) -> Option<Vec<Piece>> {
         let Some(deeds) = self.deeds.get(device) else {
             let stranger = Piece { first: 0, verdict: Verdict::Quarantined(Vec::new()) };
@@ -146,14 +154,14 @@ impl History {
         };
         let mut pieces = vec![piece(0, member.rights, member.role, &[])];
         for (link, change) in self.changes(deeds, grant, Past::Now) {
-            let first = self.end(&link, &change.cuts, log);
+            let first = self.end(&link, &change.cuts, log, end);
             let role = Role::from_number(change.role);
             append(&mut pieces, piece(first, change.rights, role, &[link]));
         }
         let mut removals = self.removals(deeds, Past::Now);
         removals.retain(|removal| !self.causes.is_before(removal.at, grant.at));
         let ends = removals.iter().map(|removal| match &removal.what {
-            What::Revoke(cuts) => self.end(&self.causes.link(removal.at), cuts, log),
+            What::Revoke(cuts) => self.end(&self.causes.link(removal.at), cuts, log, end),
             _ => 0,
         });
         if let Some(first) = ends.max() {
@@ -225,10 +233,10 @@ impl History {
     }
 
     /// Returns the first entry of a log that lies past the cut of an act.
-    fn end(&self, act: &Link, cuts: &[Cut], log: &LogId) -> u64 {
+    fn end(&self, act: &Link, cuts: &[Cut], log: &LogId, end: &dyn Fn(&Cut) -> u64) -> u64 {
         let extended = self.extended.get(act).map(Vec::as_slice).unwrap_or_default();
         let ends = cuts.iter().chain(extended).filter(|cut| cut.log == *log);
-        ends.map(|cut| cut.last + 1).max().unwrap_or(0)
+        ends.map(end).max().unwrap_or(0)
     }
 }
 

@@ -110,10 +110,10 @@ fn check_author(history: &History, number: usize, entry: &ControlEntry) -> Resul
     if author.rights < Rights::Writer {
         return Err(Kind::Role);
     }
-    if history.is_struck(number, &entry.device) {
-        return Err(Kind::AfterRemoval);
+    match history.struck(number, &entry.device) {
+        Some(kind) => Err(kind),
+        None => Ok(author),
     }
-    Ok(author)
 }
 
 /// Checks that the author is a writer and that exactly those entitled at its heads are recipients.

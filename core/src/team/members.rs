@@ -9,6 +9,7 @@ use super::causes::Causes;
 use super::control::{Act, Rights, TEAM};
 use super::history::{History, Past, Piece};
 use super::keys::{self, Epoch};
+use super::removal::Cut;
 use super::rules;
 use crate::error::{Error, Kind, Result};
 use crate::ids::{BoxKey, DeviceKey, EpochId, Link, LogId, PersonId, SpaceId};
@@ -60,6 +61,8 @@ pub struct ControlEntry {
     pub device: DeviceKey,
     /// The sequence number.
     pub seq: u64,
+    /// The link that it follows.
+    pub before: Link,
     /// The link of the entry: its name.
     pub link: Link,
     /// The control heads in force.
@@ -153,7 +156,20 @@ impl Members {
         log: &LogId,
         claimed: Option<Link>,
     ) -> Option<Vec<Piece>> {
-        self.history.standing(device, log, claimed)
+        self.history.standing(device, log, claimed, &|cut| cut.last + 1)
+    }
+
+    /// As [`Members::standing`], for a branch of a log or a log that has some: `end` says which of
+    /// its entries is the first past a cut.
+    #[must_use]
+    pub fn standing_by(
+        &self,
+        device: &DeviceKey,
+        log: &LogId,
+        claimed: Option<Link>,
+        end: &dyn Fn(&Cut) -> u64,
+    ) -> Option<Vec<Piece>> {
+        self.history.standing(device, log, claimed, end)
     }
 
     /// Tells whether a device was granted more than once, so that its logs say under which.
@@ -194,13 +210,10 @@ impl Members {
 /// Returns the links that nothing cites, but for those that open a log; at most as many as an entry
 /// may cite, the founder's before all.
 fn heads(founder: Option<DeviceKey>, order: &[&ControlEntry]) -> Vec<Link> {
-    let mut cited: BTreeSet<Link> = BTreeSet::new();
-    let mut last: BTreeMap<LogId, &ControlEntry> = BTreeMap::new();
-    for entry in order.iter().filter(|entry| !matches!(entry.act, Act::LogOpen(_))) {
-        cited.extend(&entry.heads);
-        last.insert(entry.log, entry);
-    }
-    let mut heads: Vec<&ControlEntry> = last.into_values().collect();
+    let acts = || order.iter().filter(|entry| !matches!(entry.act, Act::LogOpen(_)));
+    let cited: BTreeSet<&Link> =
+        acts().flat_map(|entry| entry.heads.iter().chain([&entry.before])).collect();
+    let mut heads: Vec<&ControlEntry> = acts().copied().collect();
     heads.retain(|entry| !cited.contains(&entry.link));
     heads.sort_by_key(|entry| (Some(entry.device) != founder, entry.link));
     heads.truncate(CONTROL_HEADS_MAX);

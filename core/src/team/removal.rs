@@ -30,7 +30,7 @@ pub struct Revoke {
     pub device: DeviceKey,
     /// The grant that ends.
     pub grant: Link,
-    /// What stays of its data logs, sorted by log; a log that is not named is cut before entry 0.
+    /// What stays of its data logs, sorted; a log that is not named is cut before entry 0.
     pub cuts: Vec<Cut>,
 }
 
@@ -148,7 +148,8 @@ fn read_cuts(from: &mut Reader<'_>) -> Result<Vec<Cut>> {
         from.end();
     }
     from.end();
-    if !cuts.is_sorted_by(|a, b| a.log < b.log) {
+    // Several of one log name several histories of it.
+    if !cuts.is_sorted_by(|a: &Cut, b| a < b) {
         return Err(Error::new(Kind::Format, "cuts out of order"));
     }
     Ok(cuts)

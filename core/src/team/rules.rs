@@ -99,8 +99,8 @@ impl Judged {
     }
 
     fn take(&mut self, number: usize, entry: &ControlEntry, rank: u64) {
-        let outcome = if self.history.is_struck(number, &entry.device) {
-            Err(Kind::AfterRemoval)
+        let outcome = if let Some(kind) = self.history.struck(number, &entry.device) {
+            Err(kind)
         } else {
             match &entry.act {
                 Act::Grant(grant) => self.grant(number, entry, rank, grant),

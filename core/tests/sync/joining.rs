@@ -76,7 +76,8 @@ fn an_admission_that_was_cut_off_goes_on_and_an_older_store_can_invite() {
     let mut admin = Device::founder(605);
     let older = admin.replica.transact(|transaction, _, _| {
         let newer = "DROP TABLE invitation; DROP TABLE quarantine; DROP TABLE chunk; \
-                     DROP TABLE named;";
+                     DROP TABLE named; ALTER TABLE relay_pack DROP COLUMN covers; \
+                     ALTER TABLE log DROP COLUMN base; ALTER TABLE log DROP COLUMN parent;";
         transaction.execute_batch(newer)?;
         transaction.pragma_update(None, "user_version", 1)?;
         Ok(())

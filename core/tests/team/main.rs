@@ -7,9 +7,11 @@ mod reference;
 use pen::{Team, key, person};
 use proptest::prelude::*;
 use tuquan_core::error::Kind;
-use tuquan_core::team::control::Rights;
+use tuquan_core::ids::Link;
+use tuquan_core::team::control::{Act, Rights};
 use tuquan_core::team::history::Verdict;
 use tuquan_core::team::members::{ControlEntry, Members};
+use tuquan_core::team::removal::Revoke;
 
 /// Evaluates in many orders; all must agree.
 fn members(team: &Team) -> Members {
@@ -77,6 +79,37 @@ fn g2_only_who_could_not_know_of_the_removal_is_unaware_of_it() {
     let now = members(&team);
     assert!(now.is_unaware(&before, &[removal]));
     assert!(!now.is_unaware(&team.heads(d), &[removal]));
+}
+
+#[test]
+fn acts_of_two_histories_are_concurrent_and_who_knows_both_acts_no_more() {
+    let (mut team, [_, a, _, c, d]) = team();
+    let (heads, of) = (team.heads(a), [c, d].map(|device| team.granted(a, device)));
+    let revoke =
+        |device: usize, grant| Act::Revoke(Revoke { device: key(device), grant, cuts: Vec::new() });
+    let one = team.grant(a, 5, Rights::Writer, 0);
+    let (seq, before) = team.place(one);
+    let grant = Act::Grant(pen::grant(6, Rights::Writer, 0));
+    let two = team.push_behind(a, (seq, before), heads, grant);
+    // Behind one history it cites the other; behind the other it goes on without knowing.
+    let aware = team.push_behind(a, (seq + 1, one), vec![two], revoke(c, of[0]));
+    let unaware = team.push_behind(a, (seq + 1, two), vec![two], revoke(d, of[1]));
+    let expected = Members::of(&team.space(), &team.entries);
+    let mut entries = team.entries.clone();
+    for turn in 0..entries.len() {
+        entries.rotate_left(1);
+        if turn % 2 == 0 {
+            entries.reverse();
+        }
+        assert_eq!(Members::of(&team.space(), &entries), expected);
+    }
+    assert!(is_member(&expected, 5) && is_member(&expected, 6));
+    assert_eq!(expected.void.get(&aware), Some(&Kind::Fork));
+    assert!(is_member(&expected, c) && !is_member(&expected, d));
+    assert!(!expected.void.contains_key(&unaware));
+    let ends: Vec<Link> =
+        { expected.heads.iter().copied() }.filter(|link| [aware, unaware].contains(link)).collect();
+    assert_eq!(ends.len(), 2, "whoever acts next knows both ends");
 }
 
 #[test]

@@ -80,6 +80,25 @@ impl Team {
 
     fn push(&mut self, author: usize, seq: usize, act: Act) -> Link {
         let heads = self.heads(author);
+        let own = self.entries.iter().rfind(|entry| entry.log == control_log(author));
+        let before = own.map(|entry| entry.link).unwrap_or_default();
+        self.push_behind(author, (seq as u64, before), heads, act)
+    }
+
+    /// Returns the number of an entry and the link that it follows.
+    pub(crate) fn place(&self, link: Link) -> (u64, Link) {
+        let found = self.entries.iter().find(|entry| entry.link == link).expect("there");
+        (found.seq, found.before)
+    }
+
+    /// An entry that follows any other one of its author's log, whatever follows that already.
+    pub(crate) fn push_behind(
+        &mut self,
+        author: usize,
+        (seq, before): (u64, Link),
+        heads: Vec<Link>,
+        act: Act,
+    ) -> Link {
         let number = self.entries.len();
         // Links in an order that has nothing to do with that of writing.
         let mut link = [0; 32];
@@ -87,8 +106,8 @@ impl Team {
         link[1] = author as u8;
         link[2] = number as u8;
         let link = Link(link);
-        let (log, device, seq) = (control_log(author), key(author), seq as u64);
-        self.entries.push(ControlEntry { log, device, seq, link, heads, act });
+        let (log, device) = (control_log(author), key(author));
+        self.entries.push(ControlEntry { log, device, seq, before, link, heads, act });
         self.heard[author].insert(link);
         link
     }
@@ -107,7 +126,7 @@ impl Team {
     }
 
     /// The grant of a device as the author knows it; a made-up one when it knows none.
-    fn granted(&self, by: usize, device: usize) -> Link {
+    pub(crate) fn granted(&self, by: usize, device: usize) -> Link {
         let heard = &self.heard[by];
         let known: Vec<ControlEntry> =
             self.entries.iter().filter(|e| heard.contains(&e.link)).cloned().collect();
@@ -171,7 +190,7 @@ fn genesis() -> Genesis {
     }
 }
 
-fn grant(device: usize, rights: Rights, rank: u64) -> Grant {
+pub(crate) fn grant(device: usize, rights: Rights, rank: u64) -> Grant {
     Grant {
         person: person(device),
         device: key(device),

@@ -86,11 +86,11 @@ async fn get(
     Asked(known): Asked<Known>,
     headers: HeaderMap,
 ) -> Answer {
-    let _caller = app.member(&headers, space).await?;
+    let caller = app.member(&headers, space).await?;
     let hashes = app.storage.ack_hashes(space).await?;
     if known.digest == Some(relay::acks_digest(&hashes)) {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let acks = app.storage.acks(space).await?;
-    Ok(bytes("application/octet-stream", relay::write_frames(&acks)))
+    Ok(caller.answer(bytes("application/octet-stream", relay::write_frames(&acks))))
 }

@@ -66,7 +66,7 @@ pub(super) const ROUTES: &[Route] = &[
         query: &[],
         body: Content::Json("SignedHashes"),
         answers: &[(200, Content::Json("Deleted"))],
-        refusals: &[404, 413],
+        refusals: &[404, 413, 507],
         service: || serve("POST", delete),
     },
 ];
@@ -95,9 +95,9 @@ async fn get(
     Named((space, hash)): Named<(SpaceId, Digest)>,
     headers: HeaderMap,
 ) -> Answer {
-    let _caller = app.member(&headers, space).await?;
+    let caller = app.member(&headers, space).await?;
     let chunk = app.storage.chunk(space, hash).await?.ok_or(Refusal::NOT_FOUND)?;
-    Ok(bytes("application/octet-stream", chunk))
+    Ok(caller.answer(bytes("application/octet-stream", chunk)))
 }
 
 #[derive(Deserialize)]
@@ -111,13 +111,13 @@ async fn have(
     headers: HeaderMap,
     request: Request,
 ) -> Answer {
-    let _caller = app.member(&headers, space).await?;
+    let caller = app.member(&headers, space).await?;
     let Hashes { hashes } = read_json(&app.body(request, IDS_BYTES_MAX, Sender::Member).await?)?;
     if hashes.len() > HASHES_MAX {
         return Err(Refusal::SIZE);
     }
     let missing = app.storage.missing_chunks(space, hashes).await?;
-    Ok(Json(json!({ "missing": missing })).into_response())
+    Ok(caller.answer(Json(json!({ "missing": missing })).into_response()))
 }
 
 #[derive(Deserialize)]

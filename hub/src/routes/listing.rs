@@ -112,14 +112,15 @@ async fn list(
     Asked(from): Asked<From>,
     headers: HeaderMap,
 ) -> Answer {
-    let _caller = app.member(&headers, space).await?;
+    let caller = app.member(&headers, space).await?;
     let limit = from.limit.clamp(1, LIST_MAX);
     let mut listed = app.storage.list(space, from.after, limit + 1).await?;
     let more = listed.len() > limit as usize;
     listed.truncate(limit as usize);
     let packs: Vec<Value> = listed.iter().map(|listed| row(&app, &space, listed)).collect();
     let epoch = to_hex(&app.storage.epoch().await?);
-    Ok(Json(json!({ "epoch": epoch, "packs": packs, "more": more })).into_response())
+    let answer = json!({ "epoch": epoch, "packs": packs, "more": more });
+    Ok(caller.answer(Json(answer).into_response()))
 }
 
 fn row(app: &App, space: &SpaceId, listed: &Listed) -> Value {

@@ -35,7 +35,7 @@ pub(super) const ROUTES: &[Route] = &[
         query: &[],
         body: Content::Json("Asking"),
         answers: &[(200, Content::Json("Challenge"))],
-        refusals: &[403, 404, 413],
+        refusals: &[403, 404, 413, 507],
         service: || serve("POST", challenge),
     },
     Route {
@@ -46,7 +46,7 @@ pub(super) const ROUTES: &[Route] = &[
         query: &[],
         body: Content::Json("Login"),
         answers: &[(200, Content::Json("Token"))],
-        refusals: &[401, 403, 404, 409, 413],
+        refusals: &[401, 403, 404, 409, 413, 507],
         service: || serve("POST", login),
     },
 ];

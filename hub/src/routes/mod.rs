@@ -117,7 +117,7 @@ async fn around(State(app): State<Arc<App>>, request: Request, next: Next) -> Re
     let response = if request.headers().contains_key(CONTENT_ENCODING) {
         Refusal::ENCODING.into_response()
     } else {
-        next.run(request).await
+        app.outgoing.send(next.run(request).await).await
     };
     app.journal.answered(&Answered {
         method,

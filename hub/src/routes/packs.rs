@@ -88,7 +88,7 @@ pub(super) const ROUTES: &[Route] = &[
         query: &[],
         body: Content::Json("SignedIds"),
         answers: &[(200, Content::Json("Deleted"))],
-        refusals: &[404, 413],
+        refusals: &[404, 413, 507],
         service: || serve("POST", delete),
     },
     Route {
@@ -99,7 +99,7 @@ pub(super) const ROUTES: &[Route] = &[
         query: &[],
         body: Content::Json("Ids"),
         answers: &[(204, Content::Empty)],
-        refusals: &[404, 413],
+        refusals: &[404, 413, 507],
         service: || serve("POST", opened),
     },
 ];
@@ -216,7 +216,7 @@ async fn put(
         }
     };
     let receipts: Vec<Value> = ids.iter().zip(&kept).map(receipt).collect();
-    Ok(Json(json!({ "receipts": receipts })).into_response())
+    Ok(caller.answer(Json(json!({ "receipts": receipts })).into_response()))
 }
 
 #[derive(Deserialize)]
@@ -230,13 +230,13 @@ async fn get_many(
     headers: HeaderMap,
     request: Request,
 ) -> Answer {
-    let _caller = app.member(&headers, space).await?;
+    let caller = app.member(&headers, space).await?;
     let Ids { ids } = read_json(&app.body(request, IDS_BYTES_MAX, Sender::Member).await?)?;
     if ids.len() > GET_PACKS_MAX {
         return Err(Refusal::SIZE);
     }
     let packs = app.storage.packs(space, ids, GET_BYTES_MAX).await?;
-    Ok(bytes("application/octet-stream", relay::write_frames(&packs)))
+    Ok(caller.answer(bytes("application/octet-stream", relay::write_frames(&packs))))
 }
 
 async fn get_one(
@@ -244,10 +244,10 @@ async fn get_one(
     Named((space, id)): Named<(SpaceId, Digest)>,
     headers: HeaderMap,
 ) -> Answer {
-    let _caller = app.member(&headers, space).await?;
+    let caller = app.member(&headers, space).await?;
     let packs = app.storage.packs(space, vec![id], GET_BYTES_MAX).await?;
     let pack = packs.into_iter().next().ok_or(Refusal::NOT_FOUND)?;
-    Ok(bytes("application/octet-stream", pack))
+    Ok(caller.answer(bytes("application/octet-stream", pack)))
 }
 
 #[derive(Deserialize)]

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -24,7 +25,8 @@ use tuquan_tests::rogue::Rogue;
 use crate::client::Client;
 use crate::place::{Team, digest};
 
-const FOLDER: &str = "TUQUAN_HUB_FOLDER";
+pub(crate) const FOLDER: &str = "TUQUAN_HUB_FOLDER";
+const PROCESS: &str = "kill::the_process";
 const SAYS: &str = "listening at ";
 
 /// Not a test of its own: the process that is killed.
@@ -35,17 +37,23 @@ fn the_process() {
         return;
     };
     let mut config = Config::loopback(Path::new(&folder));
-    config.origin = "http://hub.test".to_owned();
     config.limits.device_rate = 100_000;
     config.limits.device_burst = 100_000;
     config.limits.device_parallel = 100;
+    run(config);
+}
+
+/// Runs a hub until it is killed, and says where.
+pub(crate) fn run(mut config: Config) {
+    config.origin = "http://hub.test".to_owned();
     let started = |address| println!("\n{SAYS}{address}");
     tuquan_hub::run(config, Box::new(std::io::sink()), started).unwrap();
 }
 
-fn start(folder: &Path) -> (Child, std::net::SocketAddr) {
+/// Starts a hub in a process of its own: an ignored test that calls [`run`].
+pub(crate) fn start(process: &str, folder: &Path) -> (Child, SocketAddr) {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "kill::the_process", "--ignored", "--nocapture"])
+        .args(["--exact", process, "--ignored", "--nocapture"])
         .env(FOLDER, folder)
         .stdout(Stdio::piped())
         .spawn()
@@ -105,7 +113,7 @@ async fn a_killed_hub_has_every_pack_that_it_gave_a_receipt_for_once_and_whole()
     let (mut token, mut rng) = (None, ChaCha8Rng::seed_from_u64(8));
     let (mut saved, mut chunks) = (BTreeMap::new(), Vec::new());
     for kill in 0..kills {
-        let (mut child, address) = start(folder.path());
+        let (mut child, address) = start(PROCESS, folder.path());
         let mut client = Client::new(address).await;
         if token.is_none() {
             token = team.enter(&client).await.remove(0).token;
@@ -144,7 +152,7 @@ async fn examine(
     saved: &BTreeMap<Digest, u64>,
     chunks: &[Digest],
 ) {
-    let (mut child, address) = start(folder);
+    let (mut child, address) = start(PROCESS, folder);
     let mut client = Client::new(address).await;
     client.token = token.map(str::to_owned);
     let listed = team.listed(&client).await;

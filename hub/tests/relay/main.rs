@@ -9,7 +9,10 @@
 mod blind;
 mod client;
 mod conformance;
+mod crowd;
 mod flood;
+mod full;
+mod hostile;
 mod journey;
 mod keeping;
 mod kill;

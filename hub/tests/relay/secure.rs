@@ -86,3 +86,42 @@ async fn files_that_are_no_certificate_are_refused_at_the_start() {
     let refused = Hub::start(config).await.unwrap_err();
     assert_eq!(refused.kind, tuquan_core::error::Kind::Invalid);
 }
+
+#[tokio::test]
+async fn an_answer_that_stands_still_on_a_line_that_lives_is_dropped() {
+    let folder = Folder::new("still");
+    let mut config = Config::loopback(folder.path());
+    config.tls = Some(Tls { certificate: file("certificate.pem"), key: file("key.pem") });
+    let limits = &mut config.limits;
+    (limits.answer_bytes, limits.write_s) = (1 << 20, 1);
+    (limits.door_rate, limits.door_burst) = (1_000, 1_000);
+    let hub = Hub::start(config).await.unwrap();
+    let slot = "https://hub.test/v1/mailbox/000102030405060708090a0b0c0d0e0f/3";
+    let stream = TokioIo::new(connect(&hub, b"h2").await);
+    // What comes without being taken is less than the answer.
+    let mut http = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+    http.initial_stream_window_size(8 << 10);
+    let (mut sender, line) = http.handshake(stream).await.unwrap();
+    tokio::spawn(line);
+    let message = Request::put(slot).body(Full::new(Bytes::from(vec![7; 1 << 20]))).unwrap();
+    assert_eq!(sender.send_request(message).await.unwrap().status(), 204);
+
+    let get = || Request::get(slot).body(Full::new(Bytes::new())).unwrap();
+    let still = sender.send_request(get()).await.unwrap();
+    assert_eq!(still.status(), 200);
+    assert_eq!(sender.send_request(get()).await.unwrap().status(), 429, "no room beside it");
+    let again = async {
+        loop {
+            let answer = sender.send_request(get()).await.unwrap();
+            if answer.status() == 200 {
+                return answer.into_body().collect().await.unwrap().to_bytes();
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    // Room came back on the very same line, and the first answer is over.
+    let taken = tokio::time::timeout(Duration::from_secs(20), again).await.expect("room again");
+    assert_eq!(taken, vec![7; 1 << 20]);
+    assert!(still.into_body().collect().await.is_err());
+    hub.stop().await;
+}

@@ -27,12 +27,9 @@ impl World<'_> {
             self.deliver(at, &pack)
                 .unwrap_or_else(|error| panic!("seed {}: mail: {error}", self.seed));
         }
+        self.heal_by_the_hub();
         for round in 0.. {
-            let hashes: Vec<_> = active
-                .iter()
-                .map(|at| vector(self.devices[*at].store()).expect("vector").hash())
-                .collect();
-            if round > 0 && hashes.iter().all(|hash| *hash == hashes[0]) {
+            if round > 0 && self.are_equal() {
                 break;
             }
             assert!(round <= count, "seed {}: still not equal after {round} rounds", self.seed);
@@ -41,6 +38,13 @@ impl World<'_> {
                     .unwrap_or_else(|error| panic!("seed {}: healing: {error}", self.seed));
             }
         }
+    }
+
+    /// Tells whether all members hold the same.
+    pub(super) fn are_equal(&self) -> bool {
+        let hash = |at: &usize| vector(self.devices[*at].store()).expect("vector").hash();
+        let hashes: Vec<_> = self.active().iter().map(hash).collect();
+        hashes.iter().all(|hash| *hash == hashes[0])
     }
 
     /// Compares all phones, looks for everything that was acknowledged, and lets a newcomer build

@@ -1,5 +1,5 @@
 //! Phones of one team, simulated from a seed: real stores on faulty disks, lying clocks, a network
-//! that loses, repeats and reorders, one member that may lie.
+//! that loses, repeats and reorders, one member that may lie; with or without a hub.
 //!
 //! All chance comes from the seed, so a failure is repeated by its number: every run returns a
 //! hash over all that happened. Must not know: time, threads, the system's disk (but for locks).
@@ -7,6 +7,7 @@
 mod act;
 mod device;
 mod govern;
+mod hub;
 mod invariant;
 mod lie;
 mod network;
@@ -74,13 +75,17 @@ impl Lab {
         Ok(Self { phones })
     }
 
-    /// Runs one seed to its end.
+    /// Runs one seed to its end, without a hub or with one. What the hub does has chance of its
+    /// own, so that a seed without one stays what it was.
     ///
     /// # Panics
     /// When an invariant does not hold; the message names it.
     #[must_use]
-    pub fn run(&self, seed: u64) -> Report {
+    pub fn run(&self, seed: u64, with_hub: bool) -> Report {
         let mut world = World::new(self, seed);
+        if with_hub {
+            world.open_a_hub();
+        }
         world.live();
         world.heal();
         world.finish()

@@ -10,7 +10,8 @@ use tuquan_core::record::plain::Plain;
 use tuquan_core::replica::outgoing::Vector;
 
 use super::act::choose;
-use super::device::Device;
+use super::device::{Before, Device};
+use super::hub::Relay;
 use super::trace::Trace;
 use super::{Lab, Report};
 use crate::phone::{NOON_MS, request};
@@ -27,6 +28,7 @@ pub(super) struct World<'a> {
     pub(super) trace: Trace,
     pub(super) devices: Vec<Device>,
     pub(super) rogue: Option<Rogue>,
+    pub(super) hub: Option<Relay>,
     pub(super) mail: Vec<Vec<u8>>,
     /// All that the liar packed; a piece lost for good would leave a gap that never closes.
     pub(super) lies: Vec<Vec<u8>>,
@@ -52,6 +54,7 @@ impl<'a> World<'a> {
             trace: Trace::new(),
             devices: Vec::new(),
             rogue: None,
+            hub: None,
             mail: Vec::new(),
             lies: Vec::new(),
             said: Vec::new(),
@@ -124,6 +127,7 @@ impl<'a> World<'a> {
             self.step(name, at).unwrap_or_else(|error| {
                 panic!("seed {}: {name} on phone {at}: {error}", self.seed)
             });
+            self.around_the_hub();
         }
     }
 
@@ -158,7 +162,10 @@ impl<'a> World<'a> {
                 self.devices[at].clock.advance(skew_ms);
                 Ok(())
             }
-            "crash" => self.crash(at),
+            "crash" => {
+                let seed = self.rng.next_u64();
+                self.crash(at, seed)
+            }
             "cut" => self.cut(at),
             "restore" => self.restore(),
             "part" => {
@@ -215,9 +222,8 @@ impl<'a> World<'a> {
     }
 
     /// The process dies between two steps and is started again.
-    fn crash(&mut self, at: usize) -> Result<()> {
+    pub(super) fn crash(&mut self, at: usize, seed: u64) -> Result<()> {
         self.report.crashes += 1;
-        let seed = self.rng.next_u64();
         let device = &mut self.devices[at];
         let before = device.before();
         device.disk.kill();
@@ -266,13 +272,24 @@ impl<'a> World<'a> {
                 break;
             }
         }
+        self.come_back(at, seed, mode, &before)
+    }
+
+    /// The power comes back; if it had not gone yet, it goes now.
+    pub(super) fn come_back(
+        &mut self,
+        at: usize,
+        seed: u64,
+        mode: CutMode,
+        before: &Before,
+    ) -> Result<()> {
         let device = &mut self.devices[at];
         if device.disk.reopen().is_none() {
             device.disk.cut_with(seed, mode);
         }
         device.close();
         device.open(seed)?;
-        device.check_restarted(&before, true);
+        device.check_restarted(before, true);
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use super::Kit;
 use crate::Outcome;
-use crate::cargo::run as call;
+use crate::cargo::{read, run as call};
 
 /// Runs it.
 pub(crate) fn run(kit: &Kit) -> Outcome {
@@ -25,5 +25,11 @@ pub(crate) fn run(kit: &Kit) -> Outcome {
     }
     let mut command = Command::new("python3");
     command.arg(kit.root.join("bindings/python/tests/journey.py"));
-    call(kit.equip(command.env("PYTHONPATH", &kit.build)))
+    call(kit.equip(command.env("PYTHONPATH", &kit.build)))?;
+    let mut example = Command::new("python3");
+    example.arg(kit.root.join("bindings/python/examples/first_note.py"));
+    example.args([kit.work.as_os_str(), kit.hub.as_ref()]).env("PYTHONPATH", &kit.build);
+    let said = read(&mut example)?;
+    let said = String::from_utf8_lossy(&said);
+    if said.contains("at the hub: True") { Ok(()) } else { Err(format!("the example said {said}")) }
 }

@@ -37,7 +37,7 @@ fn calls(source: &str) -> BTreeSet<String> {
         };
         in_object &= method.is_some();
         let name: String = name.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-        // The generator's own functions are nobody's calls.
+        // What the generator adds for itself is no call.
         if !name.starts_with('_') && !name.starts_with("uniffi_") {
             calls.insert(name);
         }

@@ -56,8 +56,18 @@ pub(super) struct Mirrored {
     pub(super) seq: u64,
     pub(super) size: u64,
     pub(super) ranges: Vec<Extent>,
+    /// What it was found to carry, by logs and branches as they are here, where its header, which
+    /// names logs only, does not tell.
+    pub(super) found: Option<Vec<Extent>>,
     pub(super) state: State,
     pub(super) has_receipt: bool,
+}
+
+impl Mirrored {
+    /// Returns what it carries, as far as it is known.
+    pub(super) fn covers(&self) -> &[Extent] {
+        self.found.as_deref().unwrap_or(&self.ranges)
+    }
 }
 
 /// A hub as this phone remembers it.
@@ -120,9 +130,10 @@ impl Mirror {
         pack: Mirrored,
         receipt: Option<&[u8]>,
     ) -> Result<()> {
-        let sql = "INSERT INTO relay_pack (relay, id, seq, size, ranges, state, receipt) \
-                   VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (relay, id) DO UPDATE SET \
-                   state = excluded.state, receipt = coalesce(excluded.receipt, receipt)";
+        let sql = "INSERT INTO relay_pack (relay, id, seq, size, ranges, state, receipt, covers) \
+                   VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (relay, id) DO UPDATE SET \
+                   state = excluded.state, covers = excluded.covers, \
+                   receipt = coalesce(excluded.receipt, receipt)";
         transaction.prepare_cached(sql)?.execute(params![
             self.no,
             id,
@@ -130,7 +141,8 @@ impl Mirror {
             pack.size.cast_signed(),
             write_ranges(&pack.ranges),
             pack.state.number(),
-            receipt
+            receipt,
+            pack.found.as_deref().map(write_ranges)
         ])?;
         self.packs.insert(id, pack);
         Ok(())
@@ -166,7 +178,7 @@ impl Mirror {
     pub(super) fn cover(&self) -> Cover {
         let mut cover = Cover::default();
         for pack in self.packs.values().filter(|pack| pack.state == State::Opened) {
-            cover.add(&pack.ranges);
+            cover.add(pack.covers());
         }
         cover
     }
@@ -177,7 +189,7 @@ pub(in crate::sync) fn covered(connection: &Connection) -> Result<Cover> {
     let mut cover = Cover::default();
     for_each(connection, None, |_, pack| {
         if pack.state == State::Opened && pack.has_receipt {
-            cover.add(&pack.ranges);
+            cover.add(pack.covers());
         }
     })?;
     Ok(cover)
@@ -216,7 +228,7 @@ fn for_each(
     no: Option<i64>,
     mut each: impl FnMut(Digest, Mirrored),
 ) -> Result<()> {
-    let sql = "SELECT id, size, ranges, state, receipt IS NOT NULL, seq FROM relay_pack \
+    let sql = "SELECT id, size, ranges, state, receipt IS NOT NULL, seq, covers FROM relay_pack \
                WHERE ?1 IS NULL OR relay = ?1";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([no])?;
@@ -229,10 +241,12 @@ fn for_each(
 
 fn read(row: &Row<'_>) -> Result<(Digest, Mirrored)> {
     let ranges = read_ranges(row.get_ref(2)?.as_blob().unwrap_or_default())?;
+    let found = row.get_ref(6)?.as_blob().ok().map(read_ranges).transpose()?;
     let pack = Mirrored {
         seq: row.get::<_, i64>(5)?.cast_unsigned(),
         size: row.get::<_, i64>(1)?.cast_unsigned(),
         ranges,
+        found,
         state: State::from_number(row.get(3)?),
         has_receipt: row.get(4)?,
     };

@@ -21,7 +21,7 @@ mod offer;
 mod photos;
 mod wire;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use rusqlite::Transaction;
 
@@ -36,12 +36,14 @@ pub use self::wire::{
 };
 use crate::crypto::{self, SIGNATURE_LEN};
 use crate::error::{Error, Kind, Result};
-use crate::ids::{ChunkHash, DeviceKey, Digest, SpaceId};
+use crate::ids::{ChunkHash, DeviceKey, Digest, LogId, SpaceId};
 use crate::log::pack::{self, Extent, Header};
 use crate::replica::Replica;
 use crate::replica::ingest::{self, Ingested};
+use crate::replica::outgoing::is_other_history;
 use crate::store::chunks;
 use crate::sync::cover::Cover;
+use crate::sync::session::{self, Acknowledged};
 
 /// About how many bytes of packs one request asks for.
 const GET_BYTES_MAX: u64 = 4 << 20;
@@ -117,6 +119,10 @@ pub struct RelaySync {
     fetched: VecDeque<Vec<u8>>,
     asked: Option<Request>,
     opened: Vec<Digest>,
+    /// Whether a log was found to have several histories, so that packs are to be judged anew.
+    is_stale: bool,
+    /// What the packs that were given last carry, where their headers do not tell.
+    made: BTreeMap<Digest, Vec<Extent>>,
     offer: Option<Offer>,
     photos: Photos,
     events: VecDeque<RelayEvent>,
@@ -137,6 +143,8 @@ impl RelaySync {
             fetched: VecDeque::new(),
             asked: None,
             opened: Vec::new(),
+            is_stale: false,
+            made: BTreeMap::new(),
             offer: None,
             photos: Photos::default(),
             events: VecDeque::new(),
@@ -169,7 +177,7 @@ impl RelaySync {
             Step::Listing { after, .. } => Some(Request::List { after: *after }),
             Step::Fetching => self.next_fetch(replica)?,
             Step::Offering => self.next_put(replica)?,
-            Step::Reporting => self.next_report(),
+            Step::Reporting => self.next_report(replica),
             Step::Acking => self.next_ack(replica)?,
             Step::Photos => self.next_photo(replica)?,
             Step::Done => return Ok(Next::Done),
@@ -192,15 +200,14 @@ impl RelaySync {
         match (asked, response) {
             (Some(Request::State { .. }), Response::Same) => {
                 self.step = Step::Fetching;
-                self.plan_fetch();
-                Ok(())
+                self.plan_fetch(replica)
             }
             (Some(Request::State { .. }), Response::Changed { listing, acks }) => {
                 let mirror = self.mirror.as_ref().ok_or_else(not_begun)?;
                 self.theirs = (Some(listing), acks != mirror.acks);
                 if mirror.digest() == listing {
                     self.step = Step::Fetching;
-                    self.plan_fetch();
+                    self.plan_fetch(replica)?;
                 } else {
                     let after = mirror.listed;
                     self.step = Step::Listing { full: after == 0, after, seen: BTreeSet::new() };
@@ -311,29 +318,39 @@ impl RelaySync {
             Step::Fetching
         };
         if matches!(self.step, Step::Fetching) {
-            self.plan_fetch();
+            self.plan_fetch(replica)?;
         }
         Ok(())
     }
 
     /// Plans to fetch what is listed and not covered by what this phone can vouch for, the newest
-    /// first. What needs a team list that comes later waits for it.
-    fn plan_fetch(&mut self) {
+    /// first. What needs a team list that comes later waits for it. Of a log that has several
+    /// histories, here or by anybody's word, all is fetched: headers name logs only.
+    fn plan_fetch(&mut self, replica: &Replica) -> Result<()> {
         let Some(mirror) = &self.mirror else {
-            return;
+            return Ok(());
         };
         let cover = mirror.cover();
-        let mut wanted: Vec<(&Digest, &Mirrored)> = mirror
-            .packs
-            .iter()
-            .filter(|(_, pack)| pack.state == State::Listed && !cover.holds(&pack.ranges))
-            .collect();
+        let mut doubts = Doubts::of(replica, mirror)?;
+        let mut wanted: Vec<(&Digest, &Mirrored)> = Vec::new();
+        for (id, pack) in mirror.packs.iter().filter(|(_, pack)| pack.state == State::Listed) {
+            if !cover.holds(&pack.ranges) || doubts.any(replica, &pack.ranges)? {
+                wanted.push((id, pack));
+            }
+        }
         wanted.sort_by_key(|(_, pack)| std::cmp::Reverse(pack.seq));
         self.to_fetch = wanted.into_iter().map(|(id, _)| *id).collect();
         self.stats.remaining = self.to_fetch.len() as u64;
+        Ok(())
     }
 
     fn next_fetch(&mut self, replica: &mut Replica) -> Result<Option<Request>> {
+        if self.to_fetch.is_empty() && std::mem::take(&mut self.is_stale) {
+            let (key, now_ms) = (self.hub.key, self.now_ms);
+            self.mirror = Some(replica.transact(|to, _, _| Mirror::load(to, &key, now_ms))?);
+            self.plan_fetch(replica)?;
+            return Ok(None);
+        }
         let Some(mirror) = &self.mirror else {
             return Err(not_begun());
         };
@@ -384,7 +401,9 @@ impl RelaySync {
         };
         let outcome = judge(replica, bytes, &pack.ranges);
         pack.state = match outcome {
-            Ok((ingested, state)) => {
+            Ok((ingested, state, found)) => {
+                self.is_stale |= ingested.forked.is_some();
+                pack.found = found;
                 self.stats.entries += ingested.entries;
                 self.events.push_back(RelayEvent::Received(ingested));
                 state
@@ -413,6 +432,10 @@ impl RelaySync {
             self.step = Step::Reporting;
             return Ok(None);
         }
+        let found =
+            packs.iter().filter_map(|(bytes, found)| Some((pack::pack_id(bytes), found.clone()?)));
+        self.made = found.collect();
+        let packs: Vec<Vec<u8>> = packs.into_iter().map(|(bytes, _)| bytes).collect();
         self.stats.sent_packs += packs.len() as u64;
         self.stats.sent_bytes += packs.iter().map(|pack| pack.len() as u64).sum::<u64>();
         Ok(Some(Request::Put { packs }))
@@ -426,6 +449,7 @@ impl RelaySync {
     ) -> Result<()> {
         let (hub, space) = (self.hub.key, replica.mind.space()?);
         let mirror = self.mirror.as_mut().ok_or_else(not_begun)?;
+        let made = std::mem::take(&mut self.made);
         replica.transact(|to, _, _| {
             for bytes in packs {
                 let id = pack::pack_id(bytes);
@@ -437,6 +461,7 @@ impl RelaySync {
                     seq: mirror.listed,
                     size: bytes.len() as u64,
                     ranges: Header::read(bytes)?.ranges,
+                    found: made.get(&id).cloned(),
                     state: State::Opened,
                     has_receipt: true,
                 };
@@ -449,12 +474,14 @@ impl RelaySync {
     }
 
     /// Reports the packs that were opened here and cover other ones, so that the hub may drop
-    /// those in time.
-    fn next_report(&mut self) -> Option<Request> {
+    /// those in time. Never those of a log with several histories, which the hub cannot tell apart.
+    fn next_report(&mut self, replica: &Replica) -> Option<Request> {
         self.step = Step::Acking;
         let mirror = self.mirror.as_ref()?;
         let covers_another = |id: &Digest| {
-            let Some(pack) = mirror.packs.get(id) else {
+            let is_plain =
+                |pack: &&Mirrored| !pack.ranges.iter().any(|of| replica.mind.is_forked(&of.log));
+            let Some(pack) = mirror.packs.get(id).filter(is_plain) else {
                 return false;
             };
             let mut cover = Cover::default();
@@ -525,6 +552,53 @@ impl RelaySync {
     }
 }
 
+/// Which logs have several histories, here or by what others signed to hold.
+#[derive(Debug)]
+struct Doubts {
+    acks: Vec<Acknowledged>,
+    /// Somebody holds a branch of a log that is not known here, or a part of one came.
+    is_all: bool,
+    known: BTreeMap<LogId, bool>,
+}
+
+impl Doubts {
+    fn of(replica: &Replica, mirror: &Mirror) -> Result<Self> {
+        let acks = session::all(&replica.connection, &replica.mind)?;
+        // Headers name logs, never branches.
+        let ranges = mirror.packs.values().flat_map(|pack| &pack.ranges);
+        let listed: BTreeSet<LogId> = ranges.map(|range| range.log).collect();
+        let is_unknown = |log: &LogId| replica.mind.log(log).is_none() && !listed.contains(log);
+        let named = acks.iter().flat_map(|ack| &ack.vector.entries).map(|entry| entry.log);
+        let is_all = { named }.any(|log| is_unknown(&log)) || replica.waits_for_histories()?;
+        Ok(Self { acks, is_all, known: BTreeMap::new() })
+    }
+
+    fn any(&mut self, replica: &Replica, ranges: &[Extent]) -> Result<bool> {
+        for range in ranges {
+            if self.is_in_doubt(replica, &range.log)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn is_in_doubt(&mut self, replica: &Replica, log: &LogId) -> Result<bool> {
+        let Replica { connection, mind, .. } = replica;
+        if self.is_all || mind.is_forked(log) {
+            return Ok(true);
+        }
+        if let Some(known) = self.known.get(log) {
+            return Ok(*known);
+        }
+        let mut found = false;
+        for entry in self.acks.iter().filter_map(|ack| ack.vector.get(log)) {
+            found |= is_other_history(connection, mind, entry)?;
+        }
+        self.known.insert(*log, found);
+        Ok(found)
+    }
+}
+
 /// Notes one line of a listing as a claim.
 fn mirror_line(
     transaction: &Transaction<'_>,
@@ -538,6 +612,7 @@ fn mirror_line(
         seq: listed.seq,
         size: listed.size,
         ranges: listed.ranges,
+        found: None,
         state: State::Listed,
         has_receipt: receipt,
     };
@@ -549,7 +624,11 @@ fn not_begun() -> Error {
 }
 
 /// Opens a pack and takes it in; says whether this phone can vouch for what it covers.
-fn judge(replica: &mut Replica, bytes: &[u8], claimed: &[Extent]) -> Result<(Ingested, State)> {
+fn judge(
+    replica: &mut Replica,
+    bytes: &[u8],
+    claimed: &[Extent],
+) -> Result<(Ingested, State, Option<Vec<Extent>>)> {
     let header = Header::read(bytes)?;
     if header.ranges != claimed {
         return Err(Error::new(Kind::Format, "a listing that says other than the pack"));
@@ -563,9 +642,11 @@ fn judge(replica: &mut Replica, bytes: &[u8], claimed: &[Extent]) -> Result<(Ing
                 (None, true) => State::Opened,
                 (None, false) => State::Worthless,
             };
-            Ok((ingested, state))
+            Ok((ingested, state, opened.extents(&replica.connection, &replica.mind)?))
         }
-        Err(error) if error.kind == Kind::WaitKey => Ok((replica.ingest(bytes)?, State::Waiting)),
+        Err(error) if error.kind == Kind::WaitKey => {
+            Ok((replica.ingest(bytes)?, State::Waiting, None))
+        }
         Err(error) => Err(error),
     }
 }

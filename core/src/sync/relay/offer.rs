@@ -31,8 +31,11 @@ const FRAME_BYTES: usize = 4;
 #[derive(Debug)]
 pub(super) struct Offer {
     stretches: VecDeque<Stretch>,
-    ready: VecDeque<Vec<u8>>,
+    ready: VecDeque<Made>,
 }
+
+/// A pack, and what it carries where its header does not tell.
+pub(super) type Made = (Vec<u8>, Option<Vec<Extent>>);
 
 impl Offer {
     /// Plans what to give to the hub of `mirror`.
@@ -60,7 +63,7 @@ impl Offer {
         &mut self,
         replica: &mut Replica,
         events: &mut VecDeque<RelayEvent>,
-    ) -> Result<Vec<Vec<u8>>> {
+    ) -> Result<Vec<Made>> {
         let (mut batch, mut bytes) = (Vec::new(), 0);
         loop {
             if self.ready.is_empty() {
@@ -75,7 +78,7 @@ impl Offer {
                 }
                 continue;
             }
-            let size = self.ready.front().map_or(0, |pack| pack.len() + FRAME_BYTES);
+            let size = self.ready.front().map_or(0, |(pack, _)| pack.len() + FRAME_BYTES);
             let full = bytes + size > BATCH_BYTES_MAX || batch.len() == BATCH_PACKS_MAX;
             if full && !batch.is_empty() {
                 return Ok(batch);
@@ -90,11 +93,15 @@ fn stretches(replica: &Replica, cover: &Cover) -> Result<Vec<Stretch>> {
     outgoing::lacking(&replica.connection, &replica.mind, &cover.vector())
 }
 
-fn make(replica: &mut Replica, stretch: Stretch) -> Result<Vec<Vec<u8>>> {
+fn make(replica: &mut Replica, stretch: Stretch) -> Result<Vec<Made>> {
     let level = if stretch.count() < SMALL_ENTRIES { LEVEL } else { LEVEL_LARGE };
     let Replica { connection, mind, env, .. } = replica;
     let packs = outgoing::pack(connection, mind, env, stretch, level, None)?;
-    Ok(packs.into_iter().map(|(_, bytes)| bytes).collect())
+    let log = mind.logs[stretch.index].row.id;
+    let is_forked = mind.is_forked(&log);
+    let carries = |part: Stretch| Extent { log, first: part.first, count: part.count() };
+    let made = packs.into_iter();
+    Ok(made.map(|(part, bytes)| (bytes, is_forked.then(|| vec![carries(part)]))).collect())
 }
 
 /// Returns the cover without small packs, when so many have piled up that larger ones are due.
@@ -103,9 +110,9 @@ fn large_cover(mirror: &Mirror) -> Option<Cover> {
     let is_small = |pack: &&Mirrored| entries(&pack.ranges) < SMALL_ENTRIES;
     let mut large = Cover::default();
     for pack in opened().filter(|pack| !is_small(pack)) {
-        large.add(&pack.ranges);
+        large.add(pack.covers());
     }
-    let piled = opened().filter(is_small).filter(|pack| !large.holds(&pack.ranges)).count();
+    let piled = opened().filter(is_small).filter(|pack| !large.holds(pack.covers())).count();
     (piled >= SMALL_PACKS_MAX).then_some(large)
 }
 
@@ -119,7 +126,7 @@ pub(super) fn control_packs(replica: &mut Replica) -> Result<Vec<Vec<u8>>> {
     stretches.retain(|stretch| replica.mind.logs[stretch.index].row.sort == Sort::Control);
     let mut packs = Vec::with_capacity(stretches.len());
     for stretch in stretches {
-        packs.extend(make(replica, stretch)?);
+        packs.extend(make(replica, stretch)?.into_iter().map(|(bytes, _)| bytes));
     }
     Ok(packs)
 }

@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::message::Claim;
+use super::reset::covered;
 use crate::codec::{Reader, Writer};
 use crate::crypto::{self, SIGNATURE_LEN};
 use crate::error::{Error, Kind, Result};
@@ -253,7 +254,14 @@ pub fn held_elsewhere(
     seq: u64,
 ) -> Result<Vec<DeviceKey>> {
     let mut devices = Vec::new();
+    let forked = mind.log(log).filter(|_| mind.is_forked(log));
     for found in all(connection, mind)? {
+        if let Some(known) = forked {
+            let stretches = covered(connection, mind, known, &found)?;
+            let is_in = |(first, end): &(u64, u64)| (*first..*end).contains(&seq);
+            devices.extend(stretches.iter().any(is_in).then_some(found.device));
+            continue;
+        }
         let covers = found.vector.get(log).is_some_and(|entry| {
             let is_in = |(first, count): &(u64, u64)| seq >= *first && seq - first < *count;
             seq < entry.next && !entry.excepted.iter().any(is_in)
@@ -273,7 +281,13 @@ pub fn held_elsewhere(
 pub fn acked_floor(connection: &Connection, mind: &Mind) -> Result<HashMap<LogId, u64>> {
     let mut floor = HashMap::new();
     for found in all(connection, mind)? {
-        for entry in &found.vector.entries {
+        for log in mind.logs.iter().filter(|log| mind.is_forked(&log.row.id)) {
+            let ends = covered(connection, mind, log, &found)?.into_iter();
+            let ends = ends.filter(|(first, _)| *first <= log.row.base).map(|(_, end)| end);
+            let known = floor.entry(log.row.id).or_insert(0);
+            *known = ends.max().unwrap_or(0).max(*known);
+        }
+        for entry in found.vector.entries.iter().filter(|entry| !mind.is_forked(&entry.log)) {
             let next = entry.excepted.first().map_or(entry.next, |hole| hole.0);
             let known = floor.entry(entry.log).or_insert(0);
             *known = next.min(entry.next).max(*known);

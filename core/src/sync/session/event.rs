@@ -59,7 +59,7 @@ pub enum Event {
     },
     /// How far it is.
     Progress(Stats),
-    /// A log has two histories; it was left out and the others go on.
+    /// A log has two histories: both are kept, and its device is to be replaced.
     Forked {
         /// The log.
         log: LogId,

@@ -16,8 +16,8 @@
 //! `introduction` that answers: so members meet whoever joined first.
 //!
 //! The responder says nothing else before a good hello. A session that is cut off anywhere leaves both
-//! replicas intact, and the next one goes on from the vectors. A pack that cannot be used (a fork,
-//! a missing key) stops only its own log. Must not know: transports, encryption of the line; the
+//! replicas intact, and the next one goes on from the vectors. A pack that cannot be used (a missing
+//! key) stops only its own log; of a log with two histories all goes that the other side lacks. Must not know: transports, encryption of the line; the
 //! signed hello is the authentication, and the line's key where there is one must be the member's.
 
 pub(in crate::sync) mod ack;
@@ -40,6 +40,7 @@ pub use self::message::{
     VERSION, WANT_HELD_MAX, Want,
 };
 use self::plan::Plan;
+pub(in crate::sync) use self::reset::covered;
 pub use self::reset::{EntriesOf, ResetCheck, reset_check};
 use crate::error::{Error, Kind, Result};
 use crate::ids::{DeviceKey, EpochId, LogId};
@@ -107,6 +108,7 @@ pub struct Session {
     mine: Option<Vector>,
     peer: Option<Peer>,
     introduction: Introduction,
+    want: Option<Want>,
     plan: Option<Plan>,
     fetching: Fetching,
     forked: HashSet<LogId>,
@@ -133,6 +135,7 @@ impl Session {
             mine: None,
             peer: None,
             introduction: Introduction::default(),
+            want: None,
             plan: None,
             fetching: Fetching::default(),
             forked: HashSet::new(),

@@ -2,13 +2,14 @@
 //!
 //! Invariant: at most the packs of one stretch are in memory. Must not know: messages.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 
 use crate::error::Result;
 use crate::ids::{DeviceKey, EpochId, Link, LogId};
 use crate::log::chain::Sort;
 use crate::log::pack::{Header, Trim};
 use crate::replica::Replica;
+use crate::replica::mind::Mind;
 use crate::replica::outgoing::{self, Stretch, Vector};
 use crate::sync::session::message::Want;
 
@@ -33,7 +34,7 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Plans what a peer with `theirs` lacks, but for `forked` logs and what it holds already.
+    /// Plans what a peer with `theirs` lacks, but for what it holds already.
     ///
     /// `epoch_known` is the last epoch by the control logs in `mine`. A peer with the same control
     /// logs starts from the same one, so it need not be spelled out: 16 bytes of a short session.
@@ -42,7 +43,6 @@ impl Plan {
         mine: &Vector,
         theirs: &Vector,
         want: &Want,
-        forked: &HashSet<LogId>,
         epoch_known: Option<EpochId>,
     ) -> Result<Self> {
         let (connection, mind) = (&replica.connection, &replica.mind);
@@ -55,9 +55,9 @@ impl Plan {
                     && stretch.end <= first.saturating_add(*count)
             })
         };
-        let mut stretches = outgoing::lacking(connection, mind, theirs)?;
-        stretches
-            .retain(|stretch| !forked.contains(&mind.logs[stretch.index].row.id) && !held(stretch));
+        let mut stretches =
+            outgoing::lacking(connection, mind, &without(mind, mine, theirs, want))?;
+        stretches.retain(|stretch| !held(stretch));
         if want.newest_first {
             stretches = outgoing::newest_first(connection, mind, stretches)?;
         }
@@ -113,6 +113,7 @@ impl Plan {
         let row = &mind.logs[stretch.index].row;
         let peer = theirs.get(&row.id);
         let index = mine.entries.binary_search_by(|entry| entry.log.cmp(&row.id));
+        let peer = peer.filter(|_| stretch.follows);
         let follows = peer.filter(|peer| peer.next == stretch.first);
         let current = match row.sort {
             Sort::Control => None,
@@ -137,6 +138,19 @@ impl Plan {
         self.epoch = current.or(self.epoch);
         Ok(())
     }
+}
+
+/// Returns what the other side holds but for the logs of which it asks for all, because it has another
+/// history of them.
+fn without(mind: &Mind, mine: &Vector, theirs: &Vector, want: &Want) -> Vector {
+    let asked = want.held.iter().filter(|(.., count)| *count == 0).filter_map(|(index, ..)| {
+        let index = usize::try_from(*index).ok()?;
+        Some(mind.root(&mine.entries.get(index)?.log))
+    });
+    let asked: Vec<LogId> = asked.collect();
+    let mut theirs = theirs.clone();
+    theirs.entries.retain(|entry| !asked.contains(&mind.root(&entry.log)));
+    theirs
 }
 
 /// Tells whether the control logs in both vectors are the same.

@@ -12,7 +12,7 @@ use crate::log::pack::{Header, Known};
 use crate::replica::Replica;
 use crate::replica::ingest::{self, Ingested, link_at};
 use crate::replica::mind::Mind;
-use crate::replica::outgoing::Vector;
+use crate::replica::outgoing::{Vector, is_other_history};
 
 /// Trimmed packs start with flags below this, whole ones with a letter.
 const TRIMMED_BELOW: u8 = 32;
@@ -41,9 +41,7 @@ impl Session {
             Message::Vector(vector) if self.state == State::Exchanging && !has_vector => {
                 self.on_vector(replica, vector)
             }
-            Message::Want(want) if has_vector && self.plan.is_none() => {
-                self.on_want(replica, &want)
-            }
+            Message::Want(want) if has_vector && self.plan.is_none() => self.on_want(replica, want),
             Message::Pack(bytes) if has_vector && !self.closing.done_received => {
                 self.on_pack(replica, bytes)
             }
@@ -145,8 +143,8 @@ impl Session {
         Ok(())
     }
 
-    /// Compares the other side's vector with what is here: forks, how much lacks. More of the own
-    /// log than is here counts when it comes with the own seal.
+    /// Compares the other side's vector with what is here: other histories, how much lacks. More of
+    /// the own log than is here counts when it comes with the own seal.
     fn compare(&mut self, replica: &mut Replica, theirs: &Vector) -> Result<Want> {
         let (mut lag, mut held, mut own) = (0, Vec::new(), None);
         let mind = &replica.mind;
@@ -157,17 +155,15 @@ impl Session {
                 continue;
             };
             let missing = entry.next.saturating_sub(known.row.next);
-            let is_own = mind.grows_here(&log);
-            let link = match entry.next {
-                next if next == known.row.next => Some(known.row.link),
-                next if next < known.row.next && is_own => {
-                    Some(link_at(&replica.connection, mind, mind.by_id[&log], next)?.0)
+            if is_other_history(&replica.connection, mind, entry)? {
+                // All of it, please: where the two part is not known.
+                held.push((index, 0, 0));
+                let log = mind.root(&log);
+                if self.forked.insert(log) {
+                    self.events.push_back(Event::Forked { log });
                 }
-                _ => None,
-            };
-            if link.is_some_and(|link| link != entry.link) {
-                self.forked.insert(log);
-                self.events.push_back(Event::Forked { log });
+                // A word is enough to begin another data log, not to end governing.
+                let is_own = known.row.sort == Sort::Data && mind.grows_here(&log);
                 own = own.or(is_own.then_some(log));
             }
             lag += missing;
@@ -184,13 +180,21 @@ impl Session {
         Ok(Want { newest_first: self.options.newest_first.unwrap_or(by_itself), held })
     }
 
-    fn on_want(&mut self, replica: &Replica, want: &Want) -> Result<()> {
+    fn on_want(&mut self, replica: &Replica, want: Want) -> Result<()> {
+        self.want = Some(want);
+        self.make_plan(replica)
+    }
+
+    /// Plans what to send; again when the logs turned out to be others than they were.
+    fn make_plan(&mut self, replica: &Replica) -> Result<()> {
         let theirs = self.peer.as_ref().and_then(|peer| peer.vector.as_ref());
-        let (Some(mine), Some(theirs)) = (&self.mine, theirs) else {
+        let (Some(mine), Some(theirs), Some(want)) = (&self.mine, theirs, &self.want) else {
             return Ok(());
         };
-        let plan = Plan::new(replica, mine, theirs, want, &self.forked, self.epochs.0)?;
-        self.stats.to_send = plan.entries;
+        // A pack that went already may have named another epoch than the first one would.
+        let epoch = self.epochs.0.filter(|_| self.stats.sent == 0);
+        let plan = Plan::new(replica, mine, theirs, want, epoch)?;
+        self.stats.to_send = self.stats.sent + plan.entries;
         self.plan = Some(plan);
         self.events.push_back(Event::Progress(self.stats));
         Ok(())
@@ -240,6 +244,12 @@ impl Session {
     fn note_received(&mut self, replica: &Replica, ingested: Ingested) -> Result<()> {
         if let Some(log) = ingested.restored {
             self.events.push_back(Event::Restored { log });
+        }
+        if let Some(log) = ingested.forked.filter(|log| self.forked.insert(*log)) {
+            self.events.push_back(Event::Forked { log });
+        }
+        if ingested.forked.is_some() && !self.closing.done_sent {
+            self.make_plan(replica)?;
         }
         let has_team_changed = ingested.team_changed;
         let broken = ingested.broken.iter().cloned();

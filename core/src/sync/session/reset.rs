@@ -82,7 +82,7 @@ pub fn reset_check(connection: &Connection, mind: &Mind) -> Result<ResetCheck> {
 
 /// Returns the entries of a log whose content is here.
 fn held(mind: &Mind, log: &KnownLog) -> Stretches {
-    let mut held = vec![(0, log.row.next)];
+    let mut held = vec![(log.row.base, log.row.next)];
     held.extend(&log.ahead);
     let holes = mind.holes.iter().map(|(at, _)| crate::store::logs::parts(*at));
     for (_, seq) in holes.filter(|(no, _)| *no == log.row.no) {
@@ -91,31 +91,37 @@ fn held(mind: &Mind, log: &KnownLog) -> Stretches {
     held
 }
 
-/// Returns which entries of a log a device holds; none where it has another history of it.
-fn covered(
+/// Returns which entries of a log or branch a device holds; none where it has another history.
+pub(in crate::sync) fn covered(
     connection: &Connection,
     mind: &Mind,
     log: &KnownLog,
     found: &Acknowledged,
 ) -> Result<Stretches> {
-    let Some(entry) = found.vector.get(&log.row.id) else {
+    let Some(index) = mind.by_id.get(&log.row.id).copied() else {
         return Ok(Vec::new());
     };
-    let link = match mind.by_id.get(&log.row.id) {
-        _ if entry.next > log.row.next => None,
-        _ if entry.next == log.row.next => Some(log.row.link),
-        // The tail of rows has never left this phone, so nobody else has an end in it.
-        Some(index) if !is_in_tail(mind, *index, entry.next) => {
-            Some(link_at(connection, mind, *index, entry.next)?.0)
+    let mut covered = Vec::new();
+    // What it calls by one name may be another history here, when it knows of others than this phone.
+    for named in mind.family(&log.row.id) {
+        let Some(entry) = found.vector.get(&mind.logs[named].row.id) else {
+            continue;
+        };
+        let is_same = match entry.next {
+            next if next > log.row.next => named == index && !mind.is_forked(&log.row.id),
+            next if next == log.row.next => log.row.link == entry.link,
+            // The tail of rows has never left this phone, so nobody else has an end in it.
+            next if is_in_tail(mind, index, next) => false,
+            next => link_at(connection, mind, index, next)?.0 == entry.link,
+        };
+        if !is_same {
+            continue;
         }
-        _ => return Ok(Vec::new()),
-    };
-    if link.is_some_and(|link| link != entry.link) {
-        return Ok(Vec::new());
-    }
-    let mut covered = vec![(0, entry.next)];
-    for (first, count) in &entry.excepted {
-        covered = without(&covered, (*first, first + count));
+        let mut of_this = vec![(0, entry.next)];
+        for (first, count) in &entry.excepted {
+            of_this = without(&of_this, (*first, first + count));
+        }
+        covered.extend(of_this);
     }
     Ok(covered)
 }

@@ -40,12 +40,21 @@ impl Sqlite {
     /// Of the folder and the file; `E-DBNEWER`; `E-IO` when the file does not take the settings
     /// that durability rests on.
     pub fn open(folder: &Path) -> Result<Self> {
+        Self::open_on(folder, None)
+    }
+
+    /// As [`Sqlite::open`], through a file layer that SQLite knows by name: tests bring one whose
+    /// writes fail.
+    ///
+    /// # Errors
+    /// As [`Sqlite::open`].
+    pub fn open_on(folder: &Path, vfs: Option<&str>) -> Result<Self> {
         std::fs::create_dir_all(folder)?;
         let file = folder.join("hub.db");
-        let mut writer = schema::connect(&file)?;
+        let mut writer = schema::connect(&file, vfs)?;
         schema::prepare(&mut writer, &file)?;
         let readers: Vec<Connection> =
-            (0..READERS).map(|_| schema::connect(&file)).collect::<Result<_>>()?;
+            (0..READERS).map(|_| schema::connect(&file, vfs)).collect::<Result<_>>()?;
         Ok(Self {
             folder: folder.to_owned(),
             writer: Arc::new(tokio::sync::Mutex::new(writer)),

@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, params};
 use tuquan_core::error::{Error, Kind, Result};
 
 const FORM: i64 = 1;
@@ -57,8 +57,12 @@ CREATE TABLE slot (
 ";
 
 /// Opens the file with the settings that durability and erasing rest on, and reads them back.
-pub(super) fn connect(file: &Path) -> Result<Connection> {
-    let connection = Connection::open(file)?;
+pub(super) fn connect(file: &Path, vfs: Option<&str>) -> Result<Connection> {
+    let flags = OpenFlags::default();
+    let connection = match vfs {
+        Some(vfs) => Connection::open_with_flags_and_vfs(file, flags, vfs)?,
+        None => Connection::open_with_flags(file, flags)?,
+    };
     connection.busy_timeout(Duration::from_secs(10))?;
     connection.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; \

@@ -1,0 +1,82 @@
+//! The wheel: built by maturin from the library as it ships, installed elsewhere, and used.
+//!
+//! Must not know: what the library does.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::Outcome;
+use crate::cargo::{cargo, read, root, run as call};
+use crate::journey::{Hub, bindgen};
+
+/// What the wheel must hold to work where nothing else is installed.
+const FILES: [&str; 4] = [
+    "tuquan/__init__.py",
+    "tuquan/tuquan_core.py",
+    "tuquan/tuquan_ffi.py",
+    "tuquan/libtuquan_ffi.so",
+];
+
+/// Makes the wheel and sees that it can be used.
+pub(super) fn run(args: &[&str]) -> Outcome {
+    if !args.is_empty() {
+        return Err("package python takes nothing".to_owned());
+    }
+    let root = root();
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let out = target.join("package/python");
+    fs::remove_dir_all(&out).ok();
+    let tools = environment(&out.join("tools"))?;
+    call(Command::new(tools.join("pip")).args(["install", "--quiet", "maturin>=1.9,<2"]))?;
+    let wheel = build(&root, &target, &tools, &out)?;
+    let listing = Command::new("python3").args(["-m", "zipfile", "-l"]).arg(&wheel).output();
+    let listing = listing.map_err(|error| format!("python3: {error}"))?.stdout;
+    let listing = String::from_utf8_lossy(&listing);
+    if let Some(missing) = FILES.iter().find(|file| !listing.contains(*file)) {
+        return Err(format!("the wheel lacks {missing}:\n{listing}"));
+    }
+    try_out(&root, &target, &wheel, &out)?;
+    println!("packaged and tried out: {}", wheel.display());
+    Ok(())
+}
+
+/// Makes a virtual environment; returns the folder of its programs.
+fn environment(at: &Path) -> Result<PathBuf, String> {
+    call(Command::new("python3").args(["-m", "venv"]).arg(at))?;
+    Ok(at.join("bin"))
+}
+
+fn build(root: &Path, target: &Path, tools: &Path, out: &Path) -> Result<PathBuf, String> {
+    let bindgen = bindgen(target)?;
+    let mut path = vec![tools.to_owned()];
+    path.extend(bindgen.parent().map(Path::to_owned));
+    path.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
+    let path = std::env::join_paths(path).map_err(|error| error.to_string())?;
+    // With what cargo is given elsewhere; whoever installs the wheel need not have this OpenSSL.
+    let mut command = Command::new(tools.join("maturin"));
+    for (name, value) in cargo(root, [""; 0]).get_envs() {
+        if let Some(value) = value {
+            command.env(name, value);
+        }
+    }
+    command.current_dir(root.join("bindings/python")).env("PATH", path).env("OPENSSL_STATIC", "1");
+    call(command.args(["build", "--out"]).arg(out.join("wheel")))?;
+    let wheels = fs::read_dir(out.join("wheel")).map_err(|error| format!("no wheel: {error}"))?;
+    let wheel = wheels.flatten().map(|entry| entry.path()).next();
+    wheel.ok_or_else(|| "maturin made no wheel".to_owned())
+}
+
+/// Installs the wheel where nothing else is, and writes a first note with it.
+fn try_out(root: &Path, target: &Path, wheel: &Path, out: &Path) -> Outcome {
+    let user = environment(&out.join("user"))?;
+    call(Command::new(user.join("pip")).args(["install", "--quiet", "--no-index"]).arg(wheel))?;
+    call(&mut cargo(root, ["build", "--package", "tuquan"]))?;
+    let hub = Hub::start(target, &out.join("hub"))?;
+    let mut command = Command::new(user.join("python3"));
+    command.current_dir(out).arg(root.join("bindings/python/examples/first_note.py"));
+    let said = read(command.arg(out).arg(&hub.url))?;
+    let said = String::from_utf8_lossy(&said);
+    if said.contains("at the hub: True") { Ok(()) } else { Err(format!("it said {said}")) }
+}
