@@ -40,6 +40,9 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 const LIBRARY: &str = "libtuquan_ffi.so";
 /// What runs `consumer-rules.pro` as an app's build does.
 const MINIFIER: &str = "com.android.tools:r8:9.5.28";
+const FETCH: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1";
+/// What an app gets of JNA: has libraries of its own. As `bindings/kotlin/android/pom.xml` has it.
+const JNA: &str = "net.java.dev.jna:jna:5.19.1:aar";
 
 struct Packaging {
     root: PathBuf,
@@ -124,6 +127,7 @@ impl Packaging {
         }
         let repository = self.publish(&aar)?;
         self.minify(&aar)?;
+        self.check_jna()?;
         println!("checked: {}", repository.display());
         println!("not done here: builds by cargo-ndk for {}, a run on a phone", abis().join(", "));
         Ok(())
@@ -191,19 +195,44 @@ impl Packaging {
         Ok(repository)
     }
 
+    /// Sees that JNA's own libraries fit the phones' pages.
+    fn check_jna(&self) -> Outcome {
+        let folder = self.fetch(JNA)?;
+        let file = files(&folder)?.pop().ok_or("JNA was not fetched")?;
+        call(
+            self.maven.tool("jar").current_dir(&folder).arg("--extract").arg("--file").arg(&file),
+        )?;
+        for abi in &ABIS {
+            let library =
+                Library::read(&folder.join("jni").join(abi.name).join("libjnidispatch.so"))?;
+            if library.machine != abi.machine || library.alignment < abi.page_bytes {
+                return Err(format!("JNA for {} is aligned to {}", abi.name, library.alignment));
+            }
+        }
+        println!("JNA's own libraries fit the pages of {}", abis().join(", "));
+        Ok(())
+    }
+
+    /// Gets one file of Maven's into a folder of its own.
+    fn fetch(&self, artifact: &str) -> Result<PathBuf, String> {
+        let name = artifact.split(':').nth(1).unwrap_or(artifact);
+        let folder = self.out.join("tools").join(name);
+        let project = self.root.join("bindings/kotlin");
+        let mut command = self.maven.on(&project, &self.out.join("build"));
+        command.arg(format!("{FETCH}:copy")).arg(format!("-Dartifact={artifact}"));
+        call(command.arg(format!("-DoutputDirectory={}", folder.display())))?;
+        Ok(folder)
+    }
+
     /// Minifies the classes as an app's build would, by the rules alone: what C finds by its name
     /// must still be there.
     fn minify(&self, aar: &Path) -> Outcome {
         let build = self.out.join("build");
         let project = self.root.join("bindings/kotlin");
-        let copy = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:";
-        let tools = self.out.join("tools");
-        let mut command = self.maven.on(&project, &build);
-        command.arg(format!("{copy}copy")).arg(format!("-Dartifact={MINIFIER}"));
-        call(command.arg(format!("-DoutputDirectory={}", tools.display())))?;
+        let tools = self.fetch(MINIFIER)?;
         let needs = self.out.join("needs");
         let mut command = self.maven.on(&project, &build);
-        command.arg(format!("{copy}copy-dependencies")).arg("-DincludeScope=runtime");
+        command.arg(format!("{FETCH}:copy-dependencies")).arg("-DincludeScope=runtime");
         call(command.arg(format!("-DoutputDirectory={}", needs.display())))?;
         let out = self.out.join("minified.jar");
         let mut java = self.maven.tool("java");
