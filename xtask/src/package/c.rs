@@ -70,8 +70,7 @@ impl Packaging {
         // No promise is made between versions, so the loader is not let mix them.
         command.args(["-C", &format!("link-arg=-Wl,-soname,{}", so()), "--print"]);
         command.arg(format!("native-static-libs={}", private.display()));
-        // Whoever takes the archive need not have this machine's OpenSSL.
-        call(command.env("OPENSSL_STATIC", "1"))?;
+        call(with_openssl_inside(&mut command))?;
         let text = fs::read_to_string(&private).map_err(failed(&private))?;
         Ok(text.trim().trim_start_matches("native-static-libs: ").to_owned())
     }
@@ -197,6 +196,24 @@ impl Packaging {
             [one, other] if one == other => Ok(()),
             _ => Err(format!("two devices met and differ:\n{said}")),
         }
+    }
+}
+
+/// Has OpenSSL put into the libraries: whoever takes the archive need not have this machine's. Built
+/// from source where the system has no archive of it.
+fn with_openssl_inside(command: &mut Command) -> &mut Command {
+    let ask = |name: &str| {
+        let mut ask = Command::new("pkg-config");
+        let said = read(ask.arg(format!("--variable={name}")).arg("openssl")).ok()?;
+        Some(PathBuf::from(String::from_utf8_lossy(&said).trim()))
+    };
+    match (ask("libdir"), ask("includedir")) {
+        // Named by its folder, because what pkg-config finds in the system's is linked as shared.
+        (Some(libraries), Some(headers)) if libraries.join("libcrypto.a").exists() => command
+            .env("OPENSSL_STATIC", "1")
+            .env("OPENSSL_LIB_DIR", libraries)
+            .env("OPENSSL_INCLUDE_DIR", headers),
+        _ => command.env_remove("OPENSSL_NO_VENDOR"),
     }
 }
 
