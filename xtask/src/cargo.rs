@@ -34,6 +34,24 @@ fn has_openssl() -> bool {
     found.is_ok_and(|status| status.success()) || Path::new("/usr/include/openssl/ssl.h").exists()
 }
 
+/// Has OpenSSL put into what is built: whoever takes it need not have this machine's. Built from source
+/// where the system has no archive of it.
+pub(crate) fn with_openssl_inside(command: &mut Command) -> &mut Command {
+    let ask = |name: &str| {
+        let mut ask = Command::new("pkg-config");
+        let said = read(ask.arg(format!("--variable={name}")).arg("openssl")).ok()?;
+        Some(PathBuf::from(String::from_utf8_lossy(&said).trim()))
+    };
+    match (ask("libdir"), ask("includedir")) {
+        // Named by its folder, because what pkg-config finds in the system's is linked as shared.
+        (Some(libraries), Some(headers)) if libraries.join("libcrypto.a").exists() => command
+            .env("OPENSSL_STATIC", "1")
+            .env("OPENSSL_LIB_DIR", libraries)
+            .env("OPENSSL_INCLUDE_DIR", headers),
+        _ => command.env_remove("OPENSSL_NO_VENDOR"),
+    }
+}
+
 /// Runs a command to its end, with its output where ours goes.
 pub(crate) fn run(command: &mut Command) -> Result<(), String> {
     let status = command.status().map_err(|error| {

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::Outcome;
-use crate::cargo::{cargo, read, root, run as call};
+use crate::cargo::{cargo, read, root, run as call, with_openssl_inside};
 
 /// The most bytes of one ABI, stripped.
 const BYTES_MAX: u64 = 7_000_000;
@@ -24,11 +24,14 @@ pub(crate) fn run(args: &[&str]) -> Outcome {
     let target = crate::cargo::target();
     let mut over = Vec::new();
     for level in levels {
-        let mut command = cargo(&root, ["build", "--package", "tuquan-ffi", "--lib"]);
+        let mut command = cargo(&root, ["rustc", "--package", "tuquan-ffi", "--lib"]);
         command.args(["--profile", "ship"]);
         command.env("CARGO_PROFILE_SHIP_OPT_LEVEL", level).env("CARGO_PROFILE_SHIP_STRIP", "none");
+        // As for phones: equal functions once, relocations packed.
+        command.args(["--", "-C", "link-arg=-Wl,--icf=all"]);
+        command.args(["-C", "link-arg=-Wl,-z,pack-relative-relocs"]);
         // An app brings no OpenSSL of its own.
-        call(command.env("OPENSSL_STATIC", "1"))?;
+        call(with_openssl_inside(&mut command))?;
         let library = target.join("ship/libtuquan_ffi.so");
         let parts = parts(&library)?;
         let stripped = target.join("ship/libtuquan_ffi.stripped.so");

@@ -8,7 +8,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::cargo::{cargo, read, root, run as call};
+use crate::cargo::{cargo, read, root, run as call, with_openssl_inside};
 use crate::gcc::{COMPILERS, Language, Tool, install, strict};
 use crate::{Outcome, header, symbols};
 
@@ -196,24 +196,6 @@ impl Packaging {
             [one, other] if one == other => Ok(()),
             _ => Err(format!("two devices met and differ:\n{said}")),
         }
-    }
-}
-
-/// Has OpenSSL put into the libraries: whoever takes the archive need not have this machine's. Built
-/// from source where the system has no archive of it.
-fn with_openssl_inside(command: &mut Command) -> &mut Command {
-    let ask = |name: &str| {
-        let mut ask = Command::new("pkg-config");
-        let said = read(ask.arg(format!("--variable={name}")).arg("openssl")).ok()?;
-        Some(PathBuf::from(String::from_utf8_lossy(&said).trim()))
-    };
-    match (ask("libdir"), ask("includedir")) {
-        // Named by its folder, because what pkg-config finds in the system's is linked as shared.
-        (Some(libraries), Some(headers)) if libraries.join("libcrypto.a").exists() => command
-            .env("OPENSSL_STATIC", "1")
-            .env("OPENSSL_LIB_DIR", libraries)
-            .env("OPENSSL_INCLUDE_DIR", headers),
-        _ => command.env_remove("OPENSSL_NO_VENDOR"),
     }
 }
 

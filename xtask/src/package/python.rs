@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::Outcome;
-use crate::cargo::{cargo, read, root, run as call};
+use crate::cargo::{cargo, read, root, run as call, with_openssl_inside};
 use crate::journey::{Hub, bindgen};
 
 /// What the wheel must hold to work where nothing else is installed.
@@ -60,8 +60,9 @@ fn build(root: &Path, target: &Path, tools: &Path, out: &Path) -> Result<PathBuf
             command.env(name, value);
         }
     }
-    command.current_dir(root.join("bindings/python")).env("PATH", path).env("OPENSSL_STATIC", "1");
-    call(command.args(["build", "--out"]).arg(out.join("wheel")))?;
+    command.current_dir(root.join("bindings/python")).env("PATH", path);
+    command.args(["build", "--out"]).arg(out.join("wheel"));
+    call(with_openssl_inside(&mut command))?;
     let wheels = fs::read_dir(out.join("wheel")).map_err(|error| format!("no wheel: {error}"))?;
     let wheel = wheels.flatten().map(|entry| entry.path()).next();
     wheel.ok_or_else(|| "maturin made no wheel".to_owned())
