@@ -240,6 +240,30 @@ fn rows_10_and_12_gaps_wait_and_duplicates_change_nothing() {
 }
 
 #[test]
+fn row_15_what_cites_a_team_list_that_is_not_here_waits_for_it() {
+    let mut desk = Desk::new();
+    let links = |store: &Tuquan| {
+        store.bulk(|replica| Ok(replica.mind.members.links.clone())).expect("links")
+    };
+    let known = links(&desk.founder);
+    // A newcomer that the other phone has not heard of, and one who has.
+    Rogue::join(&desk.founder, Role::R1, 10).expect("joined");
+    let news: Vec<_> =
+        links(&desk.founder).into_iter().filter(|link| !known.contains(link)).collect();
+    assert!(!news.is_empty());
+    desk.rogue.cite(news.into_iter().take(1).collect());
+    desk.rogue.write(&created(vec![Op::Set(16, Value::Int(4))]));
+    let pack = desk.rogue.pack().expect("packed");
+    let shown = |store: &Tuquan| store.stats().expect("stats").records[3].count;
+    let before = shown(&desk.other);
+    let taken = desk.other.bulk(|replica| replica.ingest(&pack)).expect("kept");
+    assert_eq!((taken.held, shown(&desk.other)), (Some(Kind::WaitMembers), before));
+    give(&desk.founder, &desk.other).expect("given");
+    let all = shown(&desk.founder) + 1;
+    assert_eq!((desk.other.stats().expect("stats").held, shown(&desk.other)), (0, all));
+}
+
+#[test]
 fn row_11_of_a_log_with_two_histories_both_are_kept_and_its_device_is_told() {
     let mut desk = Desk::new();
     let common = desk.rogue.pack().expect("packed");
