@@ -10,6 +10,7 @@ mod kotlin;
 mod python;
 mod surface;
 mod swift;
+mod together;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -46,21 +47,24 @@ pub(crate) fn run(args: &[&str]) -> Outcome {
     let journeys = target.join("journey");
     let generated = journeys.join("generated");
     generate(&bindgen(&target)?, &library, &generated)?;
-    let mut failures = Vec::new();
-    for language in languages {
-        println!("\n== journey in {language}");
+    let kit_of = |language: &str, hub: &Hub| -> Result<Kit, String> {
         let work = journeys.join(format!("work-{language}"));
-        let hub = Hub::start(&target, &journeys.join(format!("hub-{language}")))?;
         fs::remove_dir_all(&work).ok();
         fs::create_dir_all(&work).map_err(|error| format!("{}: {error}", work.display()))?;
-        let kit = Kit {
+        Ok(Kit {
             root: root(),
             library: library.clone(),
             generated: generated.clone(),
             build: journeys.join(format!("build-{language}")),
             hub: hub.url.clone(),
             work,
-        };
+        })
+    };
+    let mut failures = Vec::new();
+    for language in languages {
+        println!("\n== journey in {language}");
+        let hub = Hub::start(&target, &journeys.join(format!("hub-{language}")))?;
+        let kit = kit_of(language, &hub)?;
         let outcome = match *language {
             "python" => python::run(&kit),
             "c" => c::run(&kit),
@@ -70,6 +74,15 @@ pub(crate) fn run(args: &[&str]) -> Outcome {
         match outcome.and_then(|()| kit.compare()).and_then(|()| kit.is_whole(language)) {
             Ok(()) => println!("== journey in {language}: as expected"),
             Err(why) => failures.push(format!("{language}: {why}")),
+        }
+    }
+    if ["python", "c"].iter().all(|language| languages.contains(language)) {
+        println!("\n== Python and C in one team");
+        let hub = Hub::start(&target, &journeys.join("hub-together"))?;
+        let (host, guest) = (kit_of("python", &hub)?, kit_of("c", &hub)?);
+        match together::run(&host, &guest) {
+            Ok(()) => println!("== Python and C in one team: the same on both"),
+            Err(why) => failures.push(format!("together: {why}")),
         }
     }
     if failures.is_empty() { Ok(()) } else { Err(failures.join("\n")) }

@@ -37,6 +37,14 @@ pub(crate) fn run(kit: &Kit) -> Outcome {
     build.examples()
 }
 
+/// Builds the guest of another language's team.
+pub(super) fn guest(kit: &Kit) -> Result<PathBuf, String> {
+    install(&COMPILERS, &LIBRARIES)?;
+    fs::create_dir_all(&kit.build).map_err(|error| format!("{}: {error}", kit.build.display()))?;
+    let build = Build { kit, folder: kit.root.join("bindings/c") };
+    build.program("guest", &["tests/kit.c", "tests/guest.c"], &["-fsanitize=address"])
+}
+
 /// Tells what crossing costs.
 pub(super) fn cost(kit: &Kit) -> Result<Vec<u8>, String> {
     install(&COMPILERS, &LIBRARIES)?;

@@ -19,6 +19,15 @@ pub(crate) fn run(kit: &Kit) -> Outcome {
     if said.contains("at the hub: True") { Ok(()) } else { Err(format!("the example said {said}")) }
 }
 
+/// Returns the host of another language's guest.
+pub(super) fn host(kit: &Kit) -> Result<Command, String> {
+    assemble(kit)?;
+    let mut command = Command::new("python3");
+    command.arg(kit.root.join("bindings/python/tests/host.py"));
+    kit.equip(command.env("PYTHONPATH", &kit.build));
+    Ok(command)
+}
+
 /// Tells what crossing costs.
 pub(super) fn cost(kit: &Kit) -> Result<Vec<u8>, String> {
     assemble(kit)?;
