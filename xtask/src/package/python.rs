@@ -61,6 +61,8 @@ fn build(root: &Path, target: &Path, tools: &Path, out: &Path) -> Result<PathBuf
         }
     }
     command.current_dir(root.join("bindings/python")).env("PATH", path);
+    // What the sources are generated from is in the symbols.
+    command.env("CARGO_PROFILE_SHIP_STRIP", "debuginfo");
     command.args(["build", "--out"]).arg(out.join("wheel"));
     call(with_openssl_inside(&mut command))?;
     let wheels = fs::read_dir(out.join("wheel")).map_err(|error| format!("no wheel: {error}"))?;
