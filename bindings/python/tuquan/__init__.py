@@ -16,10 +16,10 @@ import secrets
 from collections.abc import AsyncIterator
 from typing import Any
 
-from .tuquan_core import *  # noqa: F403
-from .tuquan_core import Change, TuquanError
-from .tuquan_ffi import *  # noqa: F403
-from .tuquan_ffi import OpenOptions, Tuquan
+from ._native.tuquan_core import *  # noqa: F403
+from ._native.tuquan_core import Change, TuquanError
+from ._native.tuquan_ffi import *  # noqa: F403
+from ._native.tuquan_ffi import OpenOptions, Tuquan
 
 _WAITS = tuple(
     name for name, call in inspect.getmembers(Tuquan, inspect.iscoroutinefunction)

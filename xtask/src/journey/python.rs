@@ -43,19 +43,20 @@ fn journey(kit: &Kit) -> Command {
 
 /// Puts the package together as the wheel has it.
 fn assemble(kit: &Kit) -> Outcome {
-    let native = kit.build.join("tuquan");
+    let package = kit.build.join("tuquan");
+    let native = package.join("_native");
     fs::remove_dir_all(&kit.build).ok();
     let failed = |error: std::io::Error| format!("{}: {error}", native.display());
     fs::create_dir_all(&native).map_err(failed)?;
     let copies = [
-        (kit.root.join("bindings/python/tuquan"), vec!["__init__.py", "py.typed"]),
-        (kit.generated.join("python"), vec!["tuquan_core.py", "tuquan_ffi.py"]),
-        (kit.library.clone(), vec!["libtuquan_ffi.so"]),
+        (kit.root.join("bindings/python/tuquan"), &package, vec!["__init__.py", "py.typed"]),
+        (kit.generated.join("python"), &native, vec!["tuquan_core.py", "tuquan_ffi.py"]),
+        (kit.library.clone(), &native, vec!["libtuquan_ffi.so"]),
     ];
-    for (from, names) in copies {
+    for (from, to, names) in copies {
         for name in names {
-            fs::copy(from.join(name), native.join(name)).map_err(failed)?;
+            fs::copy(from.join(name), to.join(name)).map_err(failed)?;
         }
     }
-    Ok(())
+    fs::write(native.join("__init__.py"), "").map_err(failed)
 }

@@ -13,9 +13,9 @@ use crate::journey::{Hub, bindgen};
 /// What the wheel must hold to work where nothing else is installed.
 const FILES: [&str; 4] = [
     "tuquan/__init__.py",
-    "tuquan/tuquan_core.py",
-    "tuquan/tuquan_ffi.py",
-    "tuquan/libtuquan_ffi.so",
+    "tuquan/_native/tuquan_core.py",
+    "tuquan/_native/tuquan_ffi.py",
+    "tuquan/_native/libtuquan_ffi.so",
 ];
 
 /// Makes the wheel and sees that it can be used.
