@@ -52,7 +52,7 @@ pub const LIES: [Lie; 7] = [
 #[derive(Debug, Clone, Default)]
 struct Shelf {
     packs: BTreeMap<u64, Vec<u8>>,
-    acks: BTreeMap<DeviceKey, (u64, Vec<u8>)>,
+    acks: BTreeMap<(DeviceKey, Option<LogId>), (u64, Vec<u8>)>,
     chunks: BTreeMap<ChunkHash, Vec<u8>>,
     /// Who brought each pack, and who else said to have opened it whole.
     bearers: BTreeMap<Digest, DeviceKey>,
@@ -278,7 +278,7 @@ impl ModelHub {
                 let blob = SignedAck::decode(bytes)?;
                 blob.check(&self.space)?;
                 let counter = blob.claim.counter;
-                let kept = self.shelf.acks.entry(blob.device).or_default();
+                let kept = self.shelf.acks.entry((blob.device, blob.claim.log)).or_default();
                 if counter >= kept.0 {
                     *kept = (counter, bytes.clone());
                 }

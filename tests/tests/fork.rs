@@ -5,6 +5,7 @@
 
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng as _, SeedableRng as _};
+use tuquan_core::clock::Clock as _;
 use tuquan_core::codec::Value;
 use tuquan_core::door::Tuquan;
 use tuquan_core::door::command::Command;
@@ -40,6 +41,13 @@ struct Team {
     hub: ModelHub,
     seed: u64,
 }
+
+/// Seeds that found something once.
+const CORPUS: &[u64] = &[
+    66, 134,
+    255, // of two phones that are one device only the one with the higher counter was heard
+    92,  // what filled a gap was of another history than what lay beyond it
+];
 
 const FOUNDER: usize = 0;
 const ONE: usize = 1;
@@ -86,7 +94,10 @@ impl Team {
     fn say(&mut self, at: usize, record: Option<RecordId>) -> RecordId {
         let number = self.said.len() as u64 + 10;
         let text = format!("lời {number}.");
-        self.phones[at].clock.advance(1_000 + number as i64);
+        // No two phones write in the same millisecond: their records would be one.
+        let clock = &self.phones[at].clock;
+        let (pace, count) = (1_000, 10);
+        clock.advance(pace + (at as i64 - clock.now_ms()).rem_euclid(count));
         let command: Command = match record {
             Some(record) => note(record, &text),
             None => incident(&text),
@@ -438,7 +449,8 @@ fn copies_of_copies_that_meet_by_chance_end_equal_and_lose_nothing() {
         Some(seed) => seed..seed + 1,
         None => 1..if many { 501 } else { 61 },
     };
-    let histories: Vec<u64> = seeds.map(run).collect();
+    let once = CORPUS.iter().copied().filter(|seed| seeds.end > 2 && !seeds.contains(seed));
+    let histories: Vec<u64> = seeds.clone().chain(once).map(run).collect();
     if histories.len() > 50 {
         let several = |least: u64| histories.iter().filter(|count| **count >= least).count();
         assert!(several(2) > histories.len() / 2 && several(3) > 0, "idle cases: {histories:?}");

@@ -2,9 +2,10 @@
 
 use rusqlite::types::Value as Sql;
 use rusqlite::{Row, params_from_iter};
+use tuquan_core::clock::Hlc;
 use tuquan_core::codec::Value;
 use tuquan_core::door::Tuquan;
-use tuquan_core::ids::RecordId;
+use tuquan_core::ids::{LogId, RecordId};
 use tuquan_core::log::entry::{Body, kind};
 use tuquan_core::log::item::{Dep, Item, Op, Place, Target};
 use tuquan_core::record::declare::Role;
@@ -211,7 +212,7 @@ fn content_that_fills_a_hole_is_shown() {
     let (stripped, whole) =
         (rogue.wrap(&stripped).expect("packed"), rogue.wrap(&whole).expect("packed"));
     let build = Item {
-        target: Target::Record(place.record_id(tuquan_core::clock::Hlc::from_ms(rogue.now_ms))),
+        target: Target::Record(place.record_id(Hlc::from_ms(rogue.now_ms))),
         deps: vec![Dep { place, check: None }],
         ops: vec![Op::Set(19, Value::Int(2))],
         kind: 4,
@@ -245,7 +246,7 @@ fn a_record_over_its_bounds_is_the_same_folded_and_merged() {
     let creation = Item { kind: 4, target, deps, ops: vec![Op::Set(16, Value::Int(4))] };
     let first = rogues[0].write(&creation);
     let opening = rogues[0].range();
-    let id = first.record_id(tuquan_core::clock::Hlc::from_ms(rogues[0].now_ms));
+    let id = first.record_id(Hlc::from_ms(rogues[0].now_ms));
     let item = |deps, ops| Item { kind: 4, target: Target::Record(id), deps, ops };
     let known = rogues[0].dep(&opening, first, &creation.encode(&rogues[0].log));
     let aside = item(vec![known], vec![priority(1)]);
@@ -357,5 +358,69 @@ fn an_own_write_that_was_waited_for_stays_in_its_record() {
     let shown = two.a.get(&record).expect("read").expect("there");
     assert_eq!(shown.fields["summary"], Plain::from("Đã ghi"));
     give(&two.a, &two.b).expect("given");
+    two.equal();
+}
+
+/// An item that waited was woken by one of its deps and found another one stored, though its turn
+/// had not come; that one waits itself, so who got both in another order had one more waiting.
+#[test]
+fn an_item_waits_for_all_that_it_builds_on_in_whatever_order_they_come() {
+    let two = Two::new(0);
+    let mut rogue = Rogue::join(&two.a, Role::R1, 9).expect("joined");
+    give(&two.a, &two.b).expect("given");
+    let set = |value| vec![Op::Set(16, Value::Int(value))];
+    let made = Item { kind: 4, target: Target::New, deps: Vec::new(), ops: set(1) };
+    let made = rogue.write(&made);
+    let record = made.record_id(Hlc::from_ms(rogue.now_ms));
+    let own = |place| Dep { place, check: None };
+    let nowhere = Place { log: LogId([3; 16]), seq: 5, index: 2 };
+    let mut change = |value, deps| {
+        rogue.write(&Item { kind: 4, target: Target::Record(record), deps, ops: set(value) })
+    };
+    let lost = change(2, vec![Dep { place: nowhere, check: Some([0; 4]) }, own(made)]);
+    let first = rogue.pack().expect("packed");
+    rogue.write(&Item {
+        kind: 4,
+        target: Target::Record(record),
+        deps: vec![own(made), own(lost)],
+        ops: set(3),
+    });
+    let second = rogue.pack().expect("packed");
+    for (store, packs) in [(&two.a, [&first, &second]), (&two.b, [&second, &first])] {
+        for pack in packs {
+            store.bulk(|replica| replica.ingest(pack)).expect("taken in");
+        }
+        assert_eq!(store.stats().expect("stats").pending, 2);
+    }
+    two.equal();
+}
+
+/// Entries that came beyond a gap were taken for those of another history that filled it, when
+/// neither end of the one lay in the other: the other history was never stored.
+#[test]
+fn what_fills_a_gap_may_be_of_another_history_than_what_lies_beyond() {
+    let two = Two::new(0);
+    let mut rogue = Rogue::join(&two.a, Role::R1, 9).expect("joined");
+    give(&two.a, &two.b).expect("given");
+    let write = |rogue: &mut Rogue, values: std::ops::Range<i64>| {
+        for value in values {
+            let ops = vec![Op::Set(16, Value::Int(value))];
+            rogue.write(&Item { kind: 4, target: Target::New, deps: Vec::new(), ops });
+        }
+        rogue.pack().expect("packed")
+    };
+    let mut liar = rogue.clone();
+    let opening = rogue.pack().expect("packed");
+    liar.now_ms += 7;
+    let (beyond, other) = (write(&mut rogue, 10..14), write(&mut liar, 20..22));
+    for (store, packs) in
+        [(&two.a, [&opening, &beyond, &other]), (&two.b, [&beyond, &other, &opening])]
+    {
+        for pack in packs {
+            store.bulk(|replica| replica.ingest(pack)).expect("taken in");
+        }
+        assert_eq!(store.forked().len(), 1);
+        assert_eq!(store.stats().expect("stats").records[3].count, 6);
+    }
     two.equal();
 }

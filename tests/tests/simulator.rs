@@ -22,6 +22,7 @@ const CORPUS: &[u64] = &[
     55,   // a creation whose id was written to before it came
     391,  // a damaged item brought back what was kept apart, but only when it came last
     1110, // an own write that another's item waited for was not yet there to be merged
+    1781, // an item that waited went on before another one that it builds on, and that waits too
 ];
 
 fn number(name: &str) -> Option<u64> {

@@ -433,18 +433,25 @@ fn show(
     outcome: &mut Ingested,
 ) -> Result<()> {
     let mut step = Step::new(transaction, mind);
+    let mut accepted = Vec::with_capacity(items.len());
     for (index, offset, indexes) in items {
         let entry = (&range.entries[offset], &verified[offset]);
         let log = &step.mind().logs[index];
         let (id, no, verdict) = (log.row.id, log.row.no, log.verdict(entry.1.seq).clone());
         match verdict {
-            Verdict::Accepted(role) => feed(&mut step, id, role, entry, &indexes)?,
+            Verdict::Accepted(role) => {
+                step.expect(logs::at(no, entry.1.seq), entry.0, &indexes);
+                accepted.push((id, role, entry, indexes));
+            }
             Verdict::Quarantined(_) if indexes.is_empty() => {
                 set_apart(&mut step, id, no, entry)?;
                 outcome.quarantined += 1;
             }
             Verdict::Quarantined(_) => {}
         }
+    }
+    for (log, role, entry, indexes) in accepted {
+        feed(&mut step, log, role, entry, &indexes)?;
     }
     if outcome.quarantined > 0 {
         step.adopt_again()?;
@@ -520,17 +527,17 @@ fn unlike(
     };
     let known = &mind.logs[index];
     for (start, stop) in &known.ahead {
-        if (first..=end).contains(start) {
-            let before = logs::before_segment(transaction, known.row.no, *start)?;
-            if before.map(|(link, _)| link) != link_before(*start) {
-                return Ok(Some((*start, *stop)));
-            }
+        // Chains that are equal where the later of both begins or the earlier ends were so before.
+        let last = end.min(*stop);
+        if last < first.max(*start) {
+            continue;
         }
-        if (first..=end).contains(stop) {
-            let (link, _) = link_at(transaction, mind, index, *stop)?;
-            if link_before(*stop) != Some(link) {
-                return Ok(Some((*start, *stop)));
-            }
+        let link = match last == *start {
+            true => logs::before_segment(transaction, known.row.no, *start)?.map(|(link, _)| link),
+            false => Some(link_at(transaction, mind, index, last)?.0),
+        };
+        if link != link_before(last) {
+            return Ok(Some((*start, *stop)));
         }
     }
     Ok(None)

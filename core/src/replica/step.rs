@@ -18,6 +18,7 @@ use crate::clock::Hlc;
 use crate::error::{Error, Kind, Result};
 use crate::ids::{Digest, LogId, RecordId};
 use crate::log::chain::Sort;
+use crate::log::entry::{Body, Entry, kind};
 use crate::log::item::{Dep, Item, Place};
 use crate::record::bounds::ITEMS_MAX;
 use crate::record::declare::{Merge, Role};
@@ -69,7 +70,7 @@ pub struct Step<'a> {
     pub(super) cache: Cache,
     /// Entries that came back from quarantine and whose items are in a queue.
     pub(super) released: Vec<i64>,
-    /// Items that were read back and are in a queue: not there yet for those that build on them.
+    /// Items that are stored and whose turn has not come: not there yet for those that build on them.
     pub(super) queued: HashSet<(i64, u32)>,
 }
 
@@ -85,6 +86,20 @@ impl<'a> Step<'a> {
             cache: Cache::default(),
             released: Vec::new(),
             queued: HashSet::new(),
+        }
+    }
+
+    /// Says that the items of a stored entry at `indexes`, or all when there are none, are still to be
+    /// absorbed.
+    pub fn expect(&mut self, at: i64, entry: &Entry, indexes: &[u32]) {
+        if entry.kind != kind::WRITE {
+            return;
+        }
+        for (index, item) in (0..).zip(&entry.items) {
+            let is_meant = indexes.is_empty() || indexes.contains(&index);
+            if is_meant && matches!(item, Body::Bytes(_)) {
+                self.queued.insert((at, index));
+            }
         }
     }
 

@@ -14,7 +14,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Row};
 
 use super::logs::{at, meta, parts};
-use super::open::{DATABASE, Location, SCHEMA_VERSION, StoreKey, raw_key, writer};
+use super::open::{DATABASE, Location, SCHEMA_VERSION, StoreKey, initialize, raw_key, writer};
 use crate::error::{Error, Kind, Result};
 
 const PAGE_LEN: usize = 4_096;
@@ -88,6 +88,7 @@ impl Damaged {
     }
 
     fn connect(&self) -> Result<Connection> {
+        initialize();
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.path, flags)?;
         connection.pragma_update(None, "key", raw_key(&self.key).as_str())?;

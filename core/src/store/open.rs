@@ -6,6 +6,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
@@ -17,13 +18,14 @@ use crate::error::{Error, Kind, Result};
 use crate::ids::to_hex;
 
 /// The version of the truth tables; views have a hash of their own.
-pub const SCHEMA_VERSION: i64 = 5;
+pub const SCHEMA_VERSION: i64 = 6;
 const MIGRATIONS: &[&str] = &[
     include_str!("migrations/001_init.sql"),
     include_str!("migrations/002_joining.sql"),
     include_str!("migrations/003_quarantine.sql"),
     include_str!("migrations/004_attachments.sql"),
     include_str!("migrations/005_branches.sql"),
+    include_str!("migrations/006_statements.sql"),
 ];
 pub(super) const DATABASE: &str = "store.db";
 const KEY_CHECK: &str = "store.check";
@@ -166,7 +168,15 @@ pub fn reader(location: &Location) -> Result<Connection> {
     Ok(connection)
 }
 
+/// Makes the first connection of the process alone. SQLite calls itself ready before SQLCipher has
+/// registered its cipher, so a second thread that opens meanwhile is told that its key is none.
+pub fn initialize() {
+    static FIRST: Once = Once::new();
+    FIRST.call_once(|| drop(Connection::open_in_memory()));
+}
+
 fn connect(location: &Location, flags: OpenFlags) -> Result<Connection> {
+    initialize();
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let path = location.database();
     let connection = match &location.vfs {

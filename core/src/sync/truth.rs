@@ -70,9 +70,11 @@ impl Whereabouts {
     /// # Errors
     /// `E-NOTREADY` without a team; `E-DBPAGE` and the like.
     pub fn read(connection: &Connection, mind: &Mind) -> Result<Self> {
-        let mut devices = Vec::new();
+        let mut devices: Vec<(DeviceKey, Cover)> = Vec::new();
         for found in all(connection, mind)? {
-            let mut cover = Cover::default();
+            // What either of two phones that are one device says is held by that device.
+            let more = devices.pop_if(|(device, _)| *device == found.device);
+            let mut cover = more.map(|(_, cover)| cover).unwrap_or_default();
             let mut vector = found.vector.clone();
             // Of a log with several histories one name may mean others there than here.
             vector.entries.retain(|entry| !mind.is_forked(&entry.log));
@@ -130,7 +132,7 @@ pub fn truth(connection: &Connection, mind: &Mind) -> Result<Truth> {
         let cover = known.devices.iter().find(|(of, _)| of == device).map(|(_, cover)| cover);
         PeerTruth {
             device: *device,
-            met_ms: met.iter().find(|ack| ack.device == *device).map(|ack| ack.met_ms),
+            met_ms: met.iter().filter(|ack| ack.device == *device).map(|ack| ack.met_ms).max(),
             lacks: entries - cover.map_or(0, here),
             ahead: cover.map_or(0, beyond),
         }

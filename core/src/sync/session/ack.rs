@@ -1,9 +1,10 @@
 //! Acknowledgements: signed statements of what a device holds, the truth behind "on another phone".
 //!
 //! A device signs (space, its data log, counter, hash of its vector). The counter rises with every
-//! new vector, is on disk before the signature leaves, and orders a device's statements: an older
-//! one never replaces a newer one. A device that has written nothing yet has no data log and signs
-//! null in its place. Must not know: frames, packs.
+//! new vector, is on disk before the signature leaves, and orders the statements from one data log:
+//! an older one never replaces a newer one. A device that was copied is two phones with a log each,
+//! and each is believed for itself. One that has written nothing yet has no data log and signs null
+//! in its place. Must not know: frames, packs.
 
 use std::collections::HashMap;
 
@@ -23,6 +24,8 @@ use crate::store::logs;
 
 /// How exactly it is kept when a device was met, in ms.
 const MET_MS: i64 = 10 * 60 * 1_000;
+/// Of so many data logs of one device the statements are kept, those heard of last.
+const KEPT_PER_DEVICE: i64 = 4;
 
 /// The statement of one device, as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,31 +149,34 @@ pub(in crate::sync) fn keep(
     claim: &Claim,
     vector: &Vector,
 ) -> Result<bool> {
-    let sql = "SELECT log, counter, vector, met_ms FROM ack WHERE device = ?";
-    let kept: Option<(Vec<u8>, i64, Vec<u8>, i64)> = replica
+    let log = claim.log.map(|log| log.0.to_vec()).unwrap_or_default();
+    let sql = "SELECT counter, vector, met_ms FROM ack WHERE device = ? AND log = ?";
+    let kept: Option<(i64, Vec<u8>, i64)> = replica
         .connection
         .prepare_cached(sql)?
-        .query_row([device], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
+        .query_row(params![device, log], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()?;
     let now_ms = replica.env.clock.now_ms();
-    let log = claim.log.map(|log| log.0.to_vec()).unwrap_or_default();
     let mut to = Writer::new();
     vector.write(&mut to);
     let counter = i64::try_from(claim.counter)
         .map_err(|_| Error::new(Kind::Size, format!("the counter of device {device}")))?;
-    if let Some((kept_log, kept_counter, kept_vector, met_ms)) = kept {
-        let same_log = kept_log == log || log.is_empty();
-        if same_log && counter <= kept_counter {
+    match kept {
+        Some((kept_counter, kept_vector, met_ms)) if counter <= kept_counter => {
             let same = counter == kept_counter && kept_vector == to.as_slice();
             // Meeting again with nothing new costs a write only now and then.
             if same && !(0..MET_MS).contains(&(now_ms - met_ms)) {
                 replica.transact(|transaction, _, _| {
-                    let sql = "UPDATE ack SET met_ms = ? WHERE device = ?";
-                    Ok(transaction.prepare_cached(sql)?.execute(params![now_ms, device])?)
+                    let sql = "UPDATE ack SET met_ms = ? WHERE device = ? AND log = ?";
+                    Ok(transaction.prepare_cached(sql)?.execute(params![now_ms, device, log])?)
                 })?;
             }
             return Ok(same);
         }
+        None if is_former(&replica.connection, &replica.mind, device, claim.log)? => {
+            return Ok(false);
+        }
+        _ => {}
     }
     replica.transact(|transaction, _, _| {
         let sql = "INSERT OR REPLACE INTO ack (device, log, counter, vector, signature, met_ms) \
@@ -184,31 +190,46 @@ pub(in crate::sync) fn keep(
             signature,
             now_ms
         ])?;
+        let sql = "DELETE FROM ack WHERE device = ?1 AND log <> ?2 AND (log = x'' OR log NOT IN \
+                   (SELECT log FROM ack WHERE device = ?1 ORDER BY met_ms DESC LIMIT ?3))";
+        transaction.prepare_cached(sql)?.execute(params![device, log, KEPT_PER_DEVICE])?;
         Ok(true)
     })
 }
 
-/// Returns the statements of the other devices that are members and have not lapsed.
+/// Tells whether a device that says this is further already: it has a data log, or another one.
+fn is_former(
+    connection: &Connection,
+    mind: &Mind,
+    device: &DeviceKey,
+    log: Option<LogId>,
+) -> Result<bool> {
+    if log.is_some() {
+        return has_lapsed(connection, mind, device, log);
+    }
+    let sql = "SELECT EXISTS (SELECT 1 FROM ack WHERE device = ?)";
+    Ok(connection.prepare_cached(sql)?.query_row([device], |row| row.get(0))?)
+}
+
+/// Returns the statements of the other devices that are members and have not lapsed, by device.
 ///
 /// # Errors
 /// `E-DBPAGE`.
 pub fn all(connection: &Connection, mind: &Mind) -> Result<Vec<Acknowledged>> {
     let me = mind.identity()?.secret.device_key();
-    let sql = "SELECT device, log, counter, vector, met_ms FROM ack ORDER BY device";
+    let sql = "SELECT device, log, counter, vector, met_ms FROM ack ORDER BY device, log";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         let device: DeviceKey = row.get(0)?;
-        let log = row.get_ref(1)?.as_blob().unwrap_or_default();
-        let log = match log {
+        if device == me || mind.members.member(&device).is_err() {
+            continue;
+        }
+        let log = match row.get_ref(1)?.as_blob().unwrap_or_default() {
             [] => None,
             log => Some(LogId::from_slice(log)?),
         };
-        let is_other = device != me && mind.members.member(&device).is_ok();
-        if !is_other || has_lapsed(connection, mind, &device, log)? {
-            continue;
-        }
         let bytes = row.get_ref(3)?.as_blob().unwrap_or_default();
         found.push(Acknowledged {
             device,
@@ -218,7 +239,20 @@ pub fn all(connection: &Connection, mind: &Mind) -> Result<Vec<Acknowledged>> {
             met_ms: row.get(4)?,
         });
     }
-    Ok(found)
+    // One from a log of which nothing is known here may be from the one after all others.
+    let unknown: Vec<(DeviceKey, LogId)> = { found.iter() }
+        .filter_map(|said| Some((said.device, said.log.filter(|log| mind.log(log).is_none())?)))
+        .collect();
+    let mut current = Vec::with_capacity(found.len());
+    for said in found {
+        let is_newer =
+            |(of, log): &(DeviceKey, LogId)| *of == said.device && Some(*log) != said.log;
+        let is_old = unknown.iter().any(is_newer);
+        if !is_old && !has_lapsed(connection, mind, &said.device, said.log)? {
+            current.push(said);
+        }
+    }
+    Ok(current)
 }
 
 /// Tells whether the device opened another data log in place of this one, as it does after damage
@@ -270,6 +304,7 @@ pub fn held_elsewhere(
             devices.push(found.device);
         }
     }
+    devices.dedup();
     Ok(devices)
 }
 
@@ -294,18 +329,4 @@ pub fn acked_floor(connection: &Connection, mind: &Mind) -> Result<HashMap<LogId
         }
     }
     Ok(floor)
-}
-
-/// Returns what a device acknowledged last, to make a bundle for it.
-///
-/// # Errors
-/// `E-DBPAGE`.
-pub fn acked_vector(
-    connection: &Connection,
-    mind: &Mind,
-    device: &DeviceKey,
-) -> Result<Option<Vector>> {
-    let found = all(connection, mind)?;
-    let found = found.into_iter().find(|found| found.device == *device);
-    Ok(found.map(|found| found.vector))
 }

@@ -31,7 +31,7 @@ mod reset;
 
 use std::collections::{HashSet, VecDeque};
 
-pub use self::ack::{Acknowledged, acked_floor, acked_vector, all, held_elsewhere};
+pub use self::ack::{Acknowledged, acked_floor, all, held_elsewhere};
 pub use self::event::{Event, Options, Stats};
 use self::fetch::Fetching;
 use self::introduce::Introduction;

@@ -45,7 +45,8 @@ type Stretches = Vec<(u64, u64)>;
 pub fn reset_check(connection: &Connection, mind: &Mind) -> Result<ResetCheck> {
     let acks = ack::all(connection, mind)?;
     let waiting = waiting(connection)?;
-    let mut check = ResetCheck { heard: acks.len() as u64, ..ResetCheck::default() };
+    let heard = acks.chunk_by(|one, other| one.device == other.device).count() as u64;
+    let mut check = ResetCheck { heard, ..ResetCheck::default() };
     let mut count = |device: DeviceKey, left: &Stretches| {
         let entries: u64 = left.iter().map(|(first, end)| end - first).sum();
         check.entries += entries;
