@@ -23,7 +23,6 @@ mod network;
 #[cfg(test)]
 mod page;
 mod store;
-mod system;
 mod verbs;
 mod version;
 

@@ -17,11 +17,11 @@ use tuquan_core::sync::relay::RelayEvent;
 use tuquan_core::sync::session::Stats;
 use tuquan_net::hub::{self, HubClient, HubOptions, Mailbox, Roots};
 use tuquan_net::lan::{self, beacon};
+use tuquan_net::system::now_ms;
 
 use crate::answers::{Admittance, HubMeeting, Joined, Newcomer, Revealed};
 use crate::journal::{LogLevel, log};
 use crate::store::{Jobs, Tuquan};
-use crate::system::now_ms;
 use crate::verbs::{invitation_id, json, of_kind};
 
 /// Slots of a mailbox: who leaves what where.

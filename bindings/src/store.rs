@@ -20,10 +20,10 @@ use tuquan_core::error::{Error, Kind};
 use tuquan_core::replica::salvage::Salvaged;
 use tuquan_core::store::open::Location;
 use tuquan_net::hub::Roots;
+use tuquan_net::system;
 use zeroize::Zeroize as _;
 
 use crate::journal::{LogLevel, log};
-use crate::system;
 
 /// How long pausing waits for work that is under way.
 const PAUSE_MS_MAX: u64 = 10_000;

@@ -10,13 +10,14 @@ use tuquan_core::{
     },
     store::search::fold,
 };
+use tuquan_net::system;
 
 use crate::{
     context::Context,
     failure::{Failure, Outcome},
     place,
     show::{choice_list, declaration},
-    system, time,
+    time,
 };
 
 /// Reads a value of a field; an empty one takes the field's value away.

@@ -9,11 +9,12 @@ use tuquan_core::{
     door::{Tuquan, query::Record},
     ids::{RecordId, RequestId},
 };
+use tuquan_net::system;
 
 use crate::{
     failure::{Failure, Outcome},
     home::Home,
-    system, time,
+    time,
     words::Words,
 };
 

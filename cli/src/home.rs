@@ -17,11 +17,9 @@ use tuquan_core::{
     replica::salvage::Salvaged,
     store::open::Location,
 };
+use tuquan_net::system;
 
-use crate::{
-    failure::{Failure, Outcome, unreadable, unwritable},
-    system,
-};
+use crate::failure::{Failure, Outcome, unreadable, unwritable};
 
 const STORE: &str = "store";
 const KEY: &str = "key";

@@ -2,7 +2,7 @@
 //!
 //! The order of a run: [`args`] reads the command line, [`command`] does the work and returns an
 //! [`answer`], this file prints it. Texts for people come from [`words`], exit codes from
-//! [`failure`]; only [`system`] asks the system for the time and for randomness.
+//! [`failure`]; only [`tuquan_net::system`] asks the system for the time and for randomness.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -22,7 +22,6 @@ mod place;
 mod progress;
 mod sample;
 mod show;
-mod system;
 mod time;
 mod usage;
 mod words;

@@ -5,6 +5,7 @@
 //! | meet a hub | [`hub::HubClient`], [`hub::sync`] |
 //! | meet a phone on the same network | [`lan::serve`], [`lan::dial`] |
 //! | meet over another stream of bytes | [`stream::meet`] |
+//! | give the core a clock and randomness | [`system::env`] |
 //!
 //! Every step of work on a store is one blocking call on a thread of its own, so that a tap never
 //! waits for the network. A future that is dropped stops between two steps: what was taken in
@@ -13,6 +14,7 @@
 pub mod hub;
 pub mod lan;
 pub mod stream;
+pub mod system;
 
 use std::sync::Arc;
 

@@ -15,13 +15,14 @@ use tuquan_hub::config::{Config, Registration};
 use tuquan_net::{
     hub::{HubClient, HubOptions, Roots, sync as meet_hub},
     lan::{self, Served, beacon},
+    system,
 };
 
 use crate::{
     answer::Answer,
     context::Context,
     failure::{Failure, Outcome, unreadable},
-    progress, system, time,
+    progress, time,
 };
 
 /// Makes the runtime that waits for sockets.

@@ -11,8 +11,10 @@ use tuquan_core::{
         Applied, Tuquan,
         command::{Command, Effect},
     },
+    ids::RequestId,
     record::plain::Plain,
 };
+use tuquan_net::system;
 
 use crate::{
     answer::Answer,
@@ -48,7 +50,7 @@ pub(crate) fn log(context: &Context<'_>) -> Outcome<Answer> {
     let place = context.text("place").filter(|_| !sealed || building.is_none());
     let at = places.of_event(&store, place, building)?;
     for missing in places.take_missing() {
-        store.apply(tuquan_core::ids::RequestId(crate::system::random()), &missing)?;
+        store.apply(RequestId(system::random()), &missing)?;
     }
     let text = context.joined("text");
     let urgent = context.flag("urgent");
@@ -83,7 +85,7 @@ pub(crate) fn note(context: &Context<'_>) -> Outcome<Answer> {
     let text = context.joined("text").unwrap_or_default();
     let (field, element) = if record.kind == "incident" {
         let kind = context.text("kind-of-note").unwrap_or("note");
-        let at = context.time("at")?.unwrap_or_else(crate::system::now_ms);
+        let at = context.time("at")?.unwrap_or_else(system::now_ms);
         let parts = BTreeMap::from([
             ("kind".to_owned(), Plain::from(kind)),
             ("body".to_owned(), Plain::Text(text)),
@@ -123,7 +125,7 @@ fn place(store: &Tuquan, name: &str) -> Outcome<Plain> {
     let mut places = Places::default();
     let id = places.of_event(store, Some(name), building_of(name))?;
     for missing in places.take_missing() {
-        store.apply(tuquan_core::ids::RequestId(crate::system::random()), &missing)?;
+        store.apply(RequestId(system::random()), &missing)?;
     }
     Ok(Plain::Text(id.map(|id| id.to_string()).unwrap_or_default()))
 }
@@ -183,7 +185,7 @@ pub(crate) fn strike(context: &Context<'_>) -> Outcome<Answer> {
     let mut parts = BTreeMap::from([
         ("kind".to_owned(), Plain::from("strike")),
         ("target".to_owned(), Plain::from(key)),
-        ("t_event".to_owned(), Plain::Int(crate::system::now_ms())),
+        ("t_event".to_owned(), Plain::Int(system::now_ms())),
     ]);
     if let Some(text) = context.joined("text") {
         parts.insert("body".to_owned(), Plain::Text(text));

@@ -13,9 +13,10 @@ use tuquan_core::{
     ids::{RecordId, RequestId},
     store::open::Location,
 };
+use tuquan_net::system;
 
 use super::data::Happening;
-use crate::{failure::Outcome, import::RecordKind, place::Places, system};
+use crate::{failure::Outcome, import::RecordKind, place::Places};
 
 /// So many events are tapped one by one; the rest is logged in steps, as a backlog is.
 const TAPS: usize = 20;

@@ -20,10 +20,9 @@ use tuquan_core::{
     record::plain::Plain,
     store::search::fold,
 };
+use tuquan_net::system;
 
-use crate::{
-    answer::Answer, bars, context::Context, failure::Outcome, show::Shower, system, words::Words,
-};
+use crate::{answer::Answer, bars, context::Context, failure::Outcome, show::Shower, words::Words};
 use data::Data;
 use device::Folder;
 use play::{Measured, Played, play};

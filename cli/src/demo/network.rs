@@ -18,10 +18,10 @@ use tuquan_core::{
 use tuquan_hub::{Hub, config::Config};
 use tuquan_net::{
     hub::{HubClient, HubOptions, Mailbox, sync},
-    lan,
+    lan, system,
 };
 
-use crate::{failure::Outcome, system};
+use crate::failure::Outcome;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 

@@ -4,11 +4,10 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
-use tuquan_core::clock::{Clock, Env};
+use tuquan_core::clock::Env;
 use tuquan_core::domain::incident::Incident;
 use tuquan_core::domain::place::{Place, PlaceKind};
 use tuquan_core::door::command::Command;
@@ -18,18 +17,9 @@ use tuquan_core::ids::{RecordId, RequestId};
 use tuquan_core::record::declare::Declaration;
 use tuquan_core::record::plain::Plain;
 use tuquan_core::store::open::Location;
+use tuquan_net::system::SystemClock;
 
 use crate::data::{Event, PLACES};
-
-/// The system's clock.
-struct SystemClock;
-
-impl Clock for SystemClock {
-    fn now_ms(&self) -> i64 {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
-    }
-}
 
 /// Returns an environment whose randomness comes from a seed.
 pub(crate) fn env(seed: u64) -> Env {

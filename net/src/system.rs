@@ -1,4 +1,5 @@
-//! The system's clock and randomness: the only place of this crate that asks for them.
+//! The system's clock and randomness, for programs that run on a real machine: what they give to the
+//! core, which asks for neither.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -6,7 +7,9 @@ use getrandom::SysRng;
 use rand_core::{Rng as _, UnwrapErr};
 use tuquan_core::clock::{Clock, Env};
 
-struct SystemClock;
+/// The system's clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now_ms(&self) -> i64 {
@@ -15,18 +18,21 @@ impl Clock for SystemClock {
 }
 
 /// Returns the system's environment.
-pub(crate) fn env() -> Env {
+#[must_use]
+pub fn env() -> Env {
     Env { clock: Box::new(SystemClock), rng: Box::new(UnwrapErr(SysRng)) }
 }
 
 /// Returns the milliseconds since 1970 by the system's clock.
-pub(crate) fn now_ms() -> i64 {
+#[must_use]
+pub fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// Returns random bytes of the system.
-pub(crate) fn random<const N: usize>() -> [u8; N] {
+#[must_use]
+pub fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     UnwrapErr(SysRng).fill_bytes(&mut bytes);
     bytes
