@@ -2,10 +2,11 @@
 //! secrets, a shell has codes, files and digits.
 
 use tuquan_core::error::Error;
-use tuquan_core::ids::DeviceKey;
+use tuquan_core::ids::{DeviceKey, to_hex};
 use tuquan_core::record::declare::Role;
 use tuquan_core::report::{CutKey, Figures};
 use tuquan_core::sync::courier::BundleOutcome;
+use tuquan_core::sync::join::{self, Admitted, Code, CodeKind, Taken};
 use tuquan_core::sync::relay::RelayStats;
 use tuquan_core::team::control::Rights;
 
@@ -48,6 +49,17 @@ pub struct Newcomer {
     pub reveal: String,
 }
 
+impl From<Taken> for Newcomer {
+    fn from(taken: Taken) -> Self {
+        Self {
+            invitation: to_hex(&taken.invitation),
+            device: taken.device,
+            digits: taken.digits,
+            reveal: Code::write(CodeKind::Reveal, &taken.reveal),
+        }
+    }
+}
+
 /// What the newcomer compares.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Record, serde::Serialize)]
 pub struct Revealed {
@@ -57,6 +69,12 @@ pub struct Revealed {
     pub digits: String,
 }
 
+impl From<join::Revealed> for Revealed {
+    fn from(revealed: join::Revealed) -> Self {
+        Self { inviter: revealed.inviter, digits: revealed.digits }
+    }
+}
+
 /// Whether a newcomer came in, and how.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Record, serde::Serialize)]
 pub struct Admittance {
@@ -64,6 +82,12 @@ pub struct Admittance {
     pub device: DeviceKey,
     /// What it may do: a reader where nobody compared the digits.
     pub rights: Rights,
+}
+
+impl From<Admitted> for Admittance {
+    fn from(admitted: Admitted) -> Self {
+        Self { device: admitted.device, rights: admitted.rights }
+    }
 }
 
 /// What joining brought.

@@ -12,7 +12,7 @@ use tuquan_core::boundary::TuquanError;
 use tuquan_core::door;
 use tuquan_core::error::{Error, Kind, Result as CoreResult};
 use tuquan_core::replica::Replica;
-use tuquan_core::sync::join::{Code, CodeKind, Compared, Invite};
+use tuquan_core::sync::join::{CodeKind, Compared, Invite};
 use tuquan_core::sync::relay::RelayEvent;
 use tuquan_core::sync::session::Stats;
 use tuquan_net::hub::{self, HubClient, HubOptions, Mailbox, Roots};
@@ -21,7 +21,7 @@ use tuquan_net::system::now_ms;
 
 use crate::answers::{Admittance, HubMeeting, Joined, Newcomer, Revealed};
 use crate::journal::{LogLevel, log};
-use crate::store::{Jobs, Tuquan};
+use crate::store::{Jobs, Tuquan, broken_off};
 use crate::verbs::{invitation_id, json, of_kind};
 
 /// Slots of a mailbox: who leaves what where.
@@ -111,10 +111,7 @@ impl Tuquan {
                 code: "E-CANCELLED".to_owned(),
                 reason: "called off".to_owned(),
             }),
-            Err(_) => Err(TuquanError::Internal {
-                code: "E-INTERNAL".to_owned(),
-                reason: "a call broke off".to_owned(),
-            }),
+            Err(_) => Err(broken_off()),
         }
     }
 }
@@ -192,7 +189,7 @@ errands! {
         let wait = Duration::from_secs(u64::from(wait_s));
         let reveal = mailbox.get(REVEAL, wait).await?.ok_or_else(nobody)?;
         let revealed = way.core.bulk(|replica| replica.take_reveal(&reveal))?;
-        Ok(Revealed { inviter: revealed.inviter, digits: revealed.digits })
+        Ok(revealed.into())
     };
 
     /// Waits for the welcome after [`Tuquan::ask_to_join`], joins, and meets the hub. Network.
@@ -221,12 +218,7 @@ errands! {
         let request = mailbox.get(REQUEST, wait).await?.ok_or_else(nobody)?;
         let taken = way.core.bulk(|replica| replica.take_request(&request, None))?;
         mailbox.put(REVEAL, &taken.reveal).await?;
-        Ok(Newcomer {
-            invitation: tuquan_core::ids::to_hex(&taken.invitation),
-            device: taken.device,
-            digits: taken.digits,
-            reveal: Code::write(CodeKind::Reveal, &taken.reveal),
-        })
+        Ok(taken.into())
     };
 
     /// Admits who answered the own invitation, by what a person said of the digits, and leaves the
@@ -241,7 +233,7 @@ errands! {
         // The hub is told of the newcomer before the newcomer is told that it may come.
         way.sync(&client).await?;
         mailbox.put(WELCOME, &admitted.welcome).await?;
-        Ok(Admittance { device: admitted.device, rights: admitted.rights })
+        Ok(admitted.into())
     };
 
     /// Meets phones of the team that come over the local network, at an address such as

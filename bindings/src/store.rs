@@ -309,13 +309,18 @@ impl Tuquan {
     }
 }
 
+/// Says that a call panicked.
+pub(crate) fn broken_off() -> TuquanError {
+    internal("a call broke off")
+}
+
 fn internal(reason: &str) -> TuquanError {
     TuquanError::Internal { code: "E-INTERNAL".to_owned(), reason: reason.to_owned() }
 }
 
 /// Runs what may panic, which must not cross into another language.
 pub(crate) fn caught<T>(run: impl FnOnce() -> T) -> Result<T, TuquanError> {
-    catch_unwind(AssertUnwindSafe(run)).map_err(|_| internal("a call broke off"))
+    catch_unwind(AssertUnwindSafe(run)).map_err(|_| broken_off())
 }
 
 /// Waits until nobody else uses the store, and lets go of it.

@@ -259,19 +259,14 @@ verbs! {
     fn take_request(code: String) -> Newcomer = |core| {
         let bytes = of_kind(&code, CodeKind::Request)?;
         let taken = core.bulk(|replica| replica.take_request(&bytes, None))?;
-        Ok(Newcomer {
-            invitation: tuquan_core::ids::to_hex(&taken.invitation),
-            device: taken.device,
-            digits: taken.digits,
-            reveal: Code::write(CodeKind::Reveal, &taken.reveal),
-        })
+        Ok(taken.into())
     };
 
     /// Takes the inviter's code: returns the digits to compare. Disk.
     fn take_reveal(code: String) -> Revealed = |core| {
         let bytes = of_kind(&code, CodeKind::Reveal)?;
         let revealed = core.bulk(|replica| replica.take_reveal(&bytes))?;
-        Ok(Revealed { inviter: revealed.inviter, digits: revealed.digits })
+        Ok(revealed.into())
     };
 
     /// Admits who answered an invitation, by what a person said of the digits, and writes the
@@ -281,7 +276,7 @@ verbs! {
         let invitation = invitation_id(&invitation)?;
         let admitted = core.bulk(|replica| replica.admit(&invitation, compared, true))?;
         fs::write(&welcome, &admitted.welcome)?;
-        Ok(Admittance { device: admitted.device, rights: admitted.rights })
+        Ok(admitted.into())
     };
 
     /// Joins with the welcome file. Disk, long.
