@@ -11,11 +11,10 @@ use tokio::net::TcpListener;
 use tuquan_core::boundary::TuquanError;
 use tuquan_core::door;
 use tuquan_core::error::{Error, Kind, Result as CoreResult};
-use tuquan_core::replica::Replica;
 use tuquan_core::sync::join::{CodeKind, Compared, Invite};
 use tuquan_core::sync::relay::RelayEvent;
 use tuquan_core::sync::session::Stats;
-use tuquan_net::hub::{self, HubClient, HubOptions, Mailbox, Roots};
+use tuquan_net::hub::{self, HubClient, HubOptions, Mailbox, Roots, join};
 use tuquan_net::lan::{self, beacon};
 use tuquan_net::system::now_ms;
 
@@ -23,11 +22,6 @@ use crate::answers::{Admittance, HubMeeting, Joined, Newcomer, Revealed};
 use crate::journal::{LogLevel, log};
 use crate::store::{Jobs, Tuquan, broken_off};
 use crate::verbs::{invitation_id, json, of_kind};
-
-/// Slots of a mailbox: who leaves what where.
-const REQUEST: u8 = 1;
-const REVEAL: u8 = 2;
-const WELCOME: u8 = 3;
 
 type Core = Arc<door::Tuquan>;
 
@@ -75,12 +69,12 @@ pub(crate) fn client_of(core: &Core, roots: &Roots, url: &str) -> CoreResult<Hub
     Ok(client)
 }
 
-fn nobody() -> Error {
-    Error::new(Kind::Io, "the other side did not answer in time")
-}
-
 fn address_of(text: &str) -> CoreResult<SocketAddr> {
     text.parse().map_err(|_| Error::new(Kind::Invalid, "no address with a port"))
+}
+
+fn seconds(wait_s: u32) -> Duration {
+    Duration::from_secs(u64::from(wait_s))
 }
 
 /// What the network did not do is no fault of the storage.
@@ -184,12 +178,7 @@ errands! {
             way.core.init()?;
         }
         let (mailbox, _, bytes) = way.mailbox(&code)?;
-        let request = way.core.bulk(|replica| replica.accept_invitation(&bytes))?;
-        mailbox.put(REQUEST, &request).await?;
-        let wait = Duration::from_secs(u64::from(wait_s));
-        let reveal = mailbox.get(REVEAL, wait).await?.ok_or_else(nobody)?;
-        let revealed = way.core.bulk(|replica| replica.take_reveal(&reveal))?;
-        Ok(revealed.into())
+        Ok(join::ask(&way.core, &mailbox, bytes, seconds(wait_s)).await?.into())
     };
 
     /// Waits for the welcome after [`Tuquan::ask_to_join`], joins, and meets the hub. Network.
@@ -198,11 +187,7 @@ errands! {
     /// As [`Tuquan::ask_to_join`].
     fn finish_joining(code: String, wait_s: u32) -> Joined = |way| {
         let (mailbox, client, _) = way.mailbox(&code)?;
-        let wait = Duration::from_secs(u64::from(wait_s));
-        let welcome = mailbox.get(WELCOME, wait).await?.ok_or_else(nobody)?;
-        let enter = |replica: &mut Replica| replica.take_welcome(&welcome, &mut |_, _| {});
-        let outcome = way.core.bulk(enter)?;
-        way.core.note_changes(outcome.changed.clone());
+        let outcome = join::enter(&way.core, &mailbox, seconds(wait_s)).await?;
         let met = way.sync(&client).await?;
         Ok(Joined { entries: outcome.entries + met.stats.entries })
     };
@@ -214,11 +199,7 @@ errands! {
     /// As [`Tuquan::ask_to_join`].
     fn await_newcomer(code: String, wait_s: u32) -> Newcomer = |way| {
         let (mailbox, _, _) = way.mailbox(&code)?;
-        let wait = Duration::from_secs(u64::from(wait_s));
-        let request = mailbox.get(REQUEST, wait).await?.ok_or_else(nobody)?;
-        let taken = way.core.bulk(|replica| replica.take_request(&request, None))?;
-        mailbox.put(REVEAL, &taken.reveal).await?;
-        Ok(taken.into())
+        Ok(join::hear(&way.core, &mailbox, seconds(wait_s)).await?.into())
     };
 
     /// Admits who answered the own invitation, by what a person said of the digits, and leaves the
@@ -232,7 +213,7 @@ errands! {
         let admitted = way.core.bulk(|replica| replica.admit(&invitation, compared, false))?;
         // The hub is told of the newcomer before the newcomer is told that it may come.
         way.sync(&client).await?;
-        mailbox.put(WELCOME, &admitted.welcome).await?;
+        join::let_in(&mailbox, &admitted).await?;
         Ok(admitted.into())
     };
 
@@ -265,8 +246,7 @@ errands! {
     /// `NotReady` without a team; `Network`.
     fn find_phones(wait_s: u32) -> Vec<String> = |way| {
         let key = way.beacon_key()?;
-        let wait = Duration::from_secs(u64::from(wait_s));
-        let find = move || beacon::find(&key, now_ms(), wait, false);
+        let find = move || beacon::find(&key, now_ms(), seconds(wait_s), false);
         let found = tokio::task::spawn_blocking(find).await;
         let found = found.unwrap_or_else(|_| Err(Error::new(Kind::Io, "looking broke off")))?;
         Ok(found.iter().map(SocketAddr::to_string).collect())

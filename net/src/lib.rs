@@ -3,6 +3,7 @@
 //! | you want to | start in |
 //! |---|---|
 //! | meet a hub | [`hub::HubClient`], [`hub::sync`] |
+//! | join through a hub | [`hub::join`] |
 //! | meet a phone on the same network | [`lan::serve`], [`lan::dial`] |
 //! | meet over another stream of bytes | [`stream::meet`] |
 //! | give the core a clock and randomness | [`system::env`] |

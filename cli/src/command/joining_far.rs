@@ -14,23 +14,19 @@ use tuquan_core::{
     sync::join::{Admitted, Compared, Invite},
     team::control::Rights,
 };
-use tuquan_net::{hub::Mailbox, lan};
+use tuquan_net::{
+    hub::{Mailbox, join},
+    lan,
+};
 
 use super::meeting::{address, client_of, runtime, say_now, with_hub};
 use crate::{answer::Answer, context::Context, failure::Outcome};
 
-const REQUEST: u8 = 1;
-const REVEAL: u8 = 2;
-const WELCOME: u8 = 3;
 /// How long the other side is waited for, unless it is said.
 const WAIT_S: u64 = 600;
 
 fn wait(context: &Context<'_>) -> Duration {
     Duration::from_secs(context.args.get_one::<u64>("wait").copied().unwrap_or(WAIT_S))
-}
-
-fn nobody() -> Error {
-    Error::new(Kind::Io, "the other side did not answer in time")
 }
 
 /// Joins through the hub that the invitation names: leaves the request, shows the digits, waits for
@@ -41,13 +37,9 @@ pub(super) fn join_by_hub(context: &Context<'_>, bytes: &[u8], url: &str) -> Out
     let client = client_of(context, &store, url)?;
     let (runtime, wait) = (runtime()?, wait(context));
     let mailbox = Mailbox::new(client.clone(), &invite.secret.mailbox());
-    let request = store.bulk(|replica| replica.accept_invitation(bytes))?;
-    runtime.block_on(mailbox.put(REQUEST, &request))?;
-    let reveal = runtime.block_on(mailbox.get(REVEAL, wait))?.ok_or_else(nobody)?;
-    let revealed = store.bulk(|replica| replica.take_reveal(&reveal))?;
+    let revealed = runtime.block_on(join::ask(&store, &mailbox, bytes.to_vec(), wait))?;
     say_now(&context.words.say("joining.compare", &[("digits", &revealed.digits)]));
-    let welcome = runtime.block_on(mailbox.get(WELCOME, wait))?.ok_or_else(nobody)?;
-    let outcome = store.bulk(|replica| replica.take_welcome(&welcome, &mut |_, _| {}))?;
+    let outcome = runtime.block_on(join::enter(&store, &mailbox, wait))?;
     let met = with_hub(context, &runtime, &store, &client)?;
     let entries = met.json["entries"].as_u64().unwrap_or(0) + outcome.entries;
     let counted = context.words.count(entries);
@@ -89,9 +81,7 @@ pub(super) fn admit_by_hub(context: &Context<'_>, bytes: &[u8], url: &str) -> Ou
     let client = client_of(context, &store, url)?;
     let runtime = runtime()?;
     let mailbox = Mailbox::new(client.clone(), &invite.secret.mailbox());
-    let request = runtime.block_on(mailbox.get(REQUEST, wait(context)))?.ok_or_else(nobody)?;
-    let taken = store.bulk(|replica| replica.take_request(&request, None))?;
-    runtime.block_on(mailbox.put(REVEAL, &taken.reveal))?;
+    let taken = runtime.block_on(join::hear(&store, &mailbox, wait(context)))?;
     let compared = match context.text("digits") {
         Some(digits) if digits.trim() == taken.digits => Compared::Equal,
         Some(_) => Compared::Differ,
@@ -105,7 +95,7 @@ pub(super) fn admit_by_hub(context: &Context<'_>, bytes: &[u8], url: &str) -> Ou
     let admitted = store.bulk(|replica| replica.admit(&taken.invitation, compared, false))?;
     // The hub is told of the newcomer before the newcomer is told that it may come.
     let met = with_hub(context, &runtime, &store, &client)?;
-    runtime.block_on(mailbox.put(WELCOME, &admitted.welcome))?;
+    runtime.block_on(join::let_in(&mailbox, &admitted))?;
     Ok(admitted_answer(context, &admitted, met.text))
 }
 
@@ -129,6 +119,7 @@ pub(super) fn admit_by_lan(context: &Context<'_>, bytes: &[u8], at: &str) -> Out
     let runtime = runtime()?;
     let (device, stats) = runtime.block_on(async {
         let taken = |_| Error::new(Kind::Io, "the port is taken");
+        let nobody = || Error::new(Kind::Io, "the other side did not answer in time");
         let listener = TcpListener::bind(at).await.map_err(taken)?;
         let here = listener.local_addr().map_err(taken)?;
         say_now(&context.words.say("meeting.serves", &[("address", &here)]));

@@ -17,7 +17,7 @@ use tuquan_core::{
 };
 use tuquan_hub::{Hub, config::Config};
 use tuquan_net::{
-    hub::{HubClient, HubOptions, Mailbox, sync},
+    hub::{HubClient, HubOptions, Mailbox, join, sync},
     lan, system,
 };
 
@@ -97,14 +97,14 @@ impl Network {
             Ok(got.ok_or_else(|| Error::new(Kind::Io, "the mailbox lost a message"))?)
         };
         let request = newcomer.bulk(|replica| replica.accept_invitation(&code))?;
-        let request = carry(1, &request)?;
+        let request = carry(join::REQUEST, &request)?;
         let taken = admin.bulk(|replica| replica.take_request(&request, None))?;
-        let reveal = carry(2, &taken.reveal)?;
+        let reveal = carry(join::REVEAL, &taken.reveal)?;
         let revealed = newcomer.bulk(|replica| replica.take_reveal(&reveal))?;
         let same = revealed.digits == taken.digits;
         let compared = if same { Compared::Equal } else { Compared::Differ };
         let admitted = admin.bulk(|replica| replica.admit(&invitation, compared, false))?;
-        let welcome = carry(3, &admitted.welcome)?;
+        let welcome = carry(join::WELCOME, &admitted.welcome)?;
         let joined = newcomer.bulk(|replica| replica.take_welcome(&welcome, &mut |_, _| {}))?;
         let bytes = request.len() + reveal.len() + welcome.len();
         Ok(Passed { bytes: bytes as u64, entries: joined.entries })
