@@ -16,7 +16,8 @@ use tuquan_core::ids::RecordId;
 use tuquan_core::record::declare::Role;
 use tuquan_core::record::plain::Plain;
 use tuquan_core::replica::salvage::Salvaged;
-use tuquan_core::sync::session::{Event, Options, Session, Side};
+use tuquan_core::sync::session::Event;
+use tuquan_tests::meeting::meet;
 use tuquan_tests::phone::{
     Folder, HandClock, NOON_MS, edit, env, incident, location, note, open, request,
 };
@@ -125,29 +126,12 @@ fn salvage(folder: &Path) -> Result<Salvaged> {
 }
 
 /// Two phones hold a session, which must end well on both.
-fn meet(a: &Tuquan, b: &Tuquan) -> Result<()> {
-    let stores = [a, b];
-    let mut sides =
-        [Side::Initiator, Side::Responder].map(|side| Session::new(side, 0, Options::default()));
-    let mut is_quiet = [false; 2];
-    while is_quiet != [true; 2] {
-        for from in 0..2 {
-            let session = &mut sides[from];
-            let frame = stores[from].bulk(|replica| session.poll_transmit(replica))?;
-            is_quiet[from] = frame.is_none();
-            let Some(frame) = frame else { continue };
-            is_quiet = [false; 2];
-            let session = &mut sides[1 - from];
-            stores[1 - from].bulk(|replica| session.handle_message(replica, &frame, 0))?;
-        }
-    }
-    for mut session in sides {
-        while let Some(event) = session.poll_event() {
-            match event {
-                Event::Failed { error, .. } | Event::Refused { error } => return Err(error),
-                Event::Forked { log } | Event::Restored { log } => panic!("log {log} forked"),
-                _ => {}
-            }
+fn meet_well(a: &Tuquan, b: &Tuquan) -> Result<()> {
+    for event in meet(a, b)?.into_iter().flatten() {
+        match event {
+            Event::Failed { error, .. } | Event::Refused { error } => return Err(error),
+            Event::Forked { log } | Event::Restored { log } => panic!("log {log} forked"),
+            _ => {}
         }
     }
     Ok(())
@@ -279,14 +263,14 @@ fn heal(team: &Team, which: usize, folder: &Path, peer: &Path, case: &str) {
         let bundle = peer.bulk(|replica| replica.export_bundle(None, false, 3)).expect("made");
         store.bulk(|replica| replica.import_bundle(&bundle, &mut |_, _| {})).expect("imported");
     }
-    meet(&store, &peer).unwrap_or_else(|error| panic!("{case}: {error}"));
+    meet_well(&store, &peer).unwrap_or_else(|error| panic!("{case}: {error}"));
     let hash = |store: &Tuquan| store.view_hash().expect("hash");
     assert_eq!(hash(&store), hash(&peer), "{case}: not equal after a session");
     let former = store.device().expect("device").log;
     let applied = store.apply(request(1), &incident("Sau khi cứu")).expect("written");
     store.apply(request(2), &edit(applied.record, "priority", Plain::from("urgent"))).expect("set");
     assert!(former.is_none() || store.device().expect("device").log == former);
-    meet(&peer, &store).unwrap_or_else(|error| panic!("{case}: {error}"));
+    meet_well(&peer, &store).unwrap_or_else(|error| panic!("{case}: {error}"));
     assert_eq!(hash(&store), hash(&peer), "{case}: not equal after a write");
     assert_eq!(store.held_elsewhere(&applied.record).expect("asked").len(), 1, "{case}");
     let checked = store.doctor(&mut |_, _| {}).expect("checked");
@@ -381,7 +365,7 @@ fn a_new_log_names_the_former_one_and_the_former_one_comes_back_from_a_colleague
     let predecessor = opening.expect("read").and_then(|open| open.predecessor);
     assert_eq!(predecessor.map(|(log, ..)| log), former);
     let peer = reopen(peer.path()).expect("opened");
-    meet(&store, &peer).expect("met");
+    meet_well(&store, &peer).expect("met");
     let held = |store: &Tuquan| {
         let vector = tuquan_tests::team::vector(store).expect("vector");
         former.and_then(|log| vector.get(&log).map(|entry| entry.next))
