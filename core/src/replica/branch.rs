@@ -7,9 +7,9 @@
 //! whenever a branch is attached. Entries name places by the log's own id; what is meant by a dep
 //! is found by the digest that it gives. Must not know: sessions, why there are two histories.
 
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, Transaction};
 
-use super::ingest::link_at;
+use super::ingest::{link_at, put_held};
 use super::mind::Mind;
 use super::outgoing;
 use super::standing::SHAPE;
@@ -18,7 +18,7 @@ use crate::error::{Error, Kind, Result};
 use crate::ids::{DeviceKey, Link, LogId};
 use crate::log::chain::{self, Sort};
 use crate::log::item::Item;
-use crate::log::pack::{self, Extent, Range, Verified};
+use crate::log::pack::{Extent, Range, Verified};
 use crate::store::branches;
 use crate::store::logs::{self, LogRow};
 use crate::team::removal::Cut;
@@ -360,8 +360,9 @@ pub(super) fn set_loose(
         // Without a key they are lost here, and asked for again, because no vector counts them.
         match outgoing::pack(transaction, mind, env, stretch, LEVEL, None) {
             Ok(packs) => {
+                // No cap here: what was stored already is lost if it is not kept.
                 for (_, bytes) in packs {
-                    hold(transaction, &bytes)?;
+                    put_held(transaction, &bytes, Kind::Fork)?;
                 }
             }
             Err(error) if error.kind == Kind::WaitKey => {}
@@ -371,13 +372,6 @@ pub(super) fn set_loose(
     branches::remove(transaction, no, first, end)?;
     transaction.execute("DELETE FROM meta WHERE key = ?", [SHAPE])?;
     mind.read_anew(transaction)
-}
-
-fn hold(transaction: &Transaction<'_>, bytes: &[u8]) -> Result<()> {
-    let sql = "INSERT OR IGNORE INTO held (id, reason, bytes) VALUES (?, ?, ?)";
-    let reason = Kind::Fork.code();
-    transaction.prepare_cached(sql)?.execute(params![pack::pack_id(bytes), reason, bytes])?;
-    Ok(())
 }
 
 /// Says that a device has two histories of a log.

@@ -232,15 +232,10 @@ impl Replica {
 
     /// Keeps a pack that cannot be used yet, whole.
     pub(super) fn hold(&mut self, bytes: &[u8], reason: Kind) -> Result<Ingested> {
-        let id = pack::pack_id(bytes);
         self.transact(|transaction, _, _| {
             let held: i64 =
                 transaction.query_row("SELECT count(*) FROM held", [], |row| row.get(0))?;
-            if held < HELD_PACKS_MAX {
-                let sql = "INSERT OR IGNORE INTO held (id, reason, bytes) VALUES (?, ?, ?)";
-                transaction.prepare_cached(sql)?.execute(params![id, reason.code(), bytes])?;
-            }
-            Ok(())
+            if held < HELD_PACKS_MAX { put_held(transaction, bytes, reason) } else { Ok(()) }
         })?;
         Ok(Ingested { held: Some(reason), ..Ingested::default() })
     }
@@ -492,6 +487,14 @@ fn feed(
         }
     }
     step.close_entry(log, verified.seq)
+}
+
+/// Keeps a pack, whole, until what it waits for may have come.
+pub(super) fn put_held(transaction: &Transaction<'_>, bytes: &[u8], reason: Kind) -> Result<()> {
+    let sql = "INSERT OR IGNORE INTO held (id, reason, bytes) VALUES (?, ?, ?)";
+    let id = pack::pack_id(bytes);
+    transaction.prepare_cached(sql)?.execute(params![id, reason.code(), bytes])?;
+    Ok(())
 }
 
 /// Keeps an entry apart that its author had no right to write.
