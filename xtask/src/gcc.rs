@@ -5,8 +5,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::Outcome;
-use crate::cargo::run as call;
+use crate::{Outcome, debian};
 
 /// A program that shows that a package of Debian is there, and the package.
 pub(crate) type Tool = (&'static str, &'static str);
@@ -18,7 +17,7 @@ pub(crate) const COMPILERS: [Tool; 3] =
 /// How everything in C is compiled.
 const STRICT: [&str; 4] = ["-Wall", "-Wextra", "-Werror", "-pedantic"];
 
-/// Installs what lacks, on Debian and what is made of it.
+/// Installs what lacks.
 pub(crate) fn install(tools: &[Tool], libraries: &[Tool]) -> Outcome {
     let mut lacking: Vec<&str> = Vec::new();
     let says = |program: &str, args: &[&str]| {
@@ -29,19 +28,7 @@ pub(crate) fn install(tools: &[Tool], libraries: &[Tool]) -> Outcome {
     lacking.extend(tools.iter().filter(|(name, _)| !says(name, &["--version"])).map(|(_, of)| of));
     let is_missing = |(name, _): &&Tool| !says("pkg-config", &["--exists", name]);
     lacking.extend(libraries.iter().filter(is_missing).map(|(_, of)| of));
-    if lacking.is_empty() {
-        return Ok(());
-    }
-    println!("installing {}", lacking.join(", "));
-    let quiet = |args: &[&str]| {
-        let mut command = Command::new("apt-get");
-        command.env("DEBIAN_FRONTEND", "noninteractive").arg("-qq").args(args);
-        call(command.stdout(Stdio::null()))
-    };
-    let why = |error: String| format!("needs {}: {error}", lacking.join(", "));
-    quiet(&["update"]).map_err(why)?;
-    quiet(&[&["install", "-y", "--no-install-recommends"], lacking.as_slice()].concat())
-        .map_err(why)
+    debian::install(&lacking)
 }
 
 /// A compiler call with every warning an error.

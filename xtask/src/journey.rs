@@ -13,12 +13,12 @@ mod swift;
 mod together;
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use crate::Outcome;
 use crate::cargo::{cargo, root, run as call};
+use crate::hub::Hub;
 
 /// What every language's journey is given.
 pub(crate) struct Kit {
@@ -44,6 +44,7 @@ pub(crate) fn run(args: &[&str]) -> Outcome {
     }
     let target = crate::cargo::target();
     let library = build(&target)?;
+    let hub_program = library.join("tuquan");
     let journeys = target.join("journey");
     let generated = journeys.join("generated");
     generate(&bindgen(&target)?, &library, &generated)?;
@@ -63,7 +64,7 @@ pub(crate) fn run(args: &[&str]) -> Outcome {
     let mut failures = Vec::new();
     for language in languages {
         println!("\n== journey in {language}");
-        let hub = Hub::start(&target, &journeys.join(format!("hub-{language}")))?;
+        let hub = Hub::start(&hub_program, &journeys.join(format!("hub-{language}")))?;
         let kit = kit_of(language, &hub)?;
         let outcome = match *language {
             "python" => python::run(&kit),
@@ -78,7 +79,7 @@ pub(crate) fn run(args: &[&str]) -> Outcome {
     }
     if ["python", "c"].iter().all(|language| languages.contains(language)) {
         println!("\n== Python and C in one team");
-        let hub = Hub::start(&target, &journeys.join("hub-together"))?;
+        let hub = Hub::start(&hub_program, &journeys.join("hub-together"))?;
         let (host, guest) = (kit_of("python", &hub)?, kit_of("c", &hub)?);
         match together::run(&host, &guest) {
             Ok(()) => println!("== Python and C in one team: the same on both"),
@@ -162,41 +163,5 @@ impl Kit {
             }
         }
         if differ.is_empty() { Ok(()) } else { Err(differ.join("\n  ")) }
-    }
-}
-
-/// A hub that ends when it goes out of scope.
-pub(crate) struct Hub {
-    process: Child,
-    /// Its address.
-    pub(crate) url: String,
-}
-
-impl Hub {
-    /// Starts the hub of the command line that was built in `target`, with its data in `data`.
-    pub(crate) fn start(target: &Path, data: &Path) -> Result<Self, String> {
-        fs::remove_dir_all(data).ok();
-        let mut command = Command::new(target.join("debug/tuquan"));
-        command.args(["hub", "--listen", "127.0.0.1:0", "--lang", "en", "--data-dir"]).arg(data);
-        command.stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut process = command.spawn().map_err(|error| format!("the hub: {error}"))?;
-        let mut line = String::new();
-        if let Some(stdout) = process.stdout.take() {
-            BufReader::new(stdout).read_line(&mut line).ok();
-        }
-        let address = line.split_whitespace().find(|word| word.contains("127.0.0.1:"));
-        let Some(address) = address.and_then(|word| word.split("127.0.0.1:").nth(1)) else {
-            process.kill().ok();
-            return Err(format!("the hub said {line:?}"));
-        };
-        let port: String = address.chars().take_while(char::is_ascii_digit).collect();
-        Ok(Self { process, url: format!("http://127.0.0.1:{port}") })
-    }
-}
-
-impl Drop for Hub {
-    fn drop(&mut self) {
-        self.process.kill().ok();
-        self.process.wait().ok();
     }
 }

@@ -13,9 +13,12 @@
 mod bite;
 mod cargo;
 mod check;
+mod debian;
 mod dictionary;
+mod elf;
 mod gcc;
 mod header;
+mod hub;
 mod journey;
 mod maven;
 mod package;

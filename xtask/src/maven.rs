@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::cargo::{read, run as call};
+use crate::debian::{install, on_path};
 
 /// The oldest Java that runs the compiler's plugin and the tests.
 const JAVA_MIN: u32 = 17;
@@ -52,37 +52,6 @@ impl Maven {
     pub(crate) fn tool(&self, name: &str) -> Command {
         Command::new(self.java_home.join("bin").join(name))
     }
-}
-
-/// Installs packages, as root or through `sudo`.
-fn install(packages: &[&str]) -> Result<(), String> {
-    if packages.is_empty() {
-        return Ok(());
-    }
-    println!("installing {}", packages.join(" "));
-    let by_hand = |why| format!("{why}; install yourself: {}", packages.join(" "));
-    if on_path("apt-get").is_none() {
-        return Err(by_hand("there is no apt-get".to_owned()));
-    }
-    let user = read(Command::new("id").arg("-u")).map_err(by_hand)?;
-    let is_root = user.trim_ascii() == b"0";
-    let as_root = |args: &[&str]| {
-        let mut command = match is_root {
-            true => Command::new("env"),
-            false => Command::new("sudo"),
-        };
-        command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get"]).args(args);
-        command
-    };
-    call(&mut as_root(&["update", "-q"])).map_err(by_hand)?;
-    let mut command = as_root(&["install", "-qy", "--no-install-recommends"]);
-    call(command.args(packages)).map_err(by_hand)
-}
-
-/// Returns where a program is.
-pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
 }
 
 /// Returns the folder of a JDK that is new enough: the one that is named, the one on the path, or one

@@ -5,7 +5,6 @@
 mod android;
 mod apple;
 mod c;
-mod elf;
 mod python;
 
 use crate::Outcome;

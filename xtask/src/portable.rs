@@ -5,14 +5,15 @@
 //! `/healthz`. Minutes long, so no part of `cargo xtask test`.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use crate::Outcome;
 use crate::cargo::{cargo, read, root, run as call};
+use crate::hub::Hub;
 
 /// How long the hub may take to answer.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -35,8 +36,7 @@ pub(crate) fn run(args: &[&str]) -> Outcome {
     build.env(flags, "-C target-feature=+crt-static").env("OPENSSL_STATIC", "1");
     build.env("CARGO_PROFILE_RELEASE_STRIP", "true");
     call(&mut build)?;
-    let folder = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| root.join("target"), std::path::PathBuf::from);
+    let folder = crate::cargo::target();
     let program = folder.join(target).join("release/tuquan");
     let problem = |error: std::io::Error| format!("{}: {error}", program.display());
     check_headers(&fs::read(&program).map_err(problem)?)?;
@@ -83,39 +83,12 @@ fn check_headers(file: &[u8]) -> Outcome {
     Ok(())
 }
 
-/// A hub that goes when this does.
-struct Hub(Child);
-
-impl Drop for Hub {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// Starts a hub in an empty folder and asks for its health.
 fn check_hub(program: &Path, data: &Path) -> Outcome {
     let problem = |error: std::io::Error| format!("the hub: {error}");
-    if data.exists() {
-        fs::remove_dir_all(data).map_err(problem)?;
-    }
-    let mut command = Command::new(program);
-    command.args(["hub", "--data-dir"]).arg(data).stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut hub = Hub(command.spawn().map_err(problem)?);
-    let lines = hub.0.stderr.take().ok_or("the hub has no log")?;
-    let mut lines = BufReader::new(lines).lines();
-    let port = loop {
-        let line = lines.next().ok_or("the hub ended before it listened")?.map_err(problem)?;
-        let port = line
-            .split("\"port\":")
-            .nth(1)
-            .and_then(|rest| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse::<u16>().ok());
-        if let Some(port) = port {
-            break port;
-        }
-    };
-    let mut line = TcpStream::connect(("127.0.0.1", port)).map_err(problem)?;
+    let hub = Hub::start(program, data)?;
+    let address = hub.url.trim_start_matches("http://");
+    let mut line = TcpStream::connect(address).map_err(problem)?;
     line.set_read_timeout(Some(PATIENCE)).map_err(problem)?;
     let request = b"GET /healthz HTTP/1.1\r\nhost: hub\r\nconnection: close\r\n\r\n";
     line.write_all(request).map_err(problem)?;

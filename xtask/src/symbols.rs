@@ -5,18 +5,15 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use crate::Outcome;
-use crate::cargo::read;
+use crate::elf::Library;
 
 /// Sees that a library exports what `list` names, but for the beginnings in it and `extra` nothing
 /// else.
 pub(crate) fn check(library: &Path, list: &Path, extra: &[&str]) -> Outcome {
-    let table = read(Command::new("nm").args(["-D", "--defined-only"]).arg(library))?;
-    let table = String::from_utf8_lossy(&table);
-    let exported: Vec<&str> =
-        table.lines().filter_map(|line| line.split_whitespace().last()).collect();
+    let found = Library::read(library)?.exports;
+    let exported: Vec<&str> = found.iter().map(String::as_str).collect();
     let text = fs::read_to_string(list).map_err(|error| format!("{}: {error}", list.display()))?;
     let lines = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
     let (beginnings, names): (Vec<&str>, Vec<&str>) = lines.partition(|line| line.ends_with('*'));

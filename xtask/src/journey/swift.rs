@@ -10,9 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::Kit;
-use crate::Outcome;
 use crate::cargo::{read, run as call};
-use crate::swiftpm;
+use crate::{Outcome, debian, swiftpm};
 
 /// The oldest Swift whose language mode 6 compiles what is generated.
 const MAJOR_MIN: u32 = 6;
@@ -94,10 +93,7 @@ fn tools() -> Result<PathBuf, String> {
 fn install(root: &Path) -> Outcome {
     let failed = |error: std::io::Error| format!("{}: {error}", root.display());
     if read(Command::new("mmdebstrap").arg("--version")).is_err() {
-        println!("installing mmdebstrap");
-        call(Command::new("apt-get").args(["update", "-q"]))?;
-        let install = ["install", "-qy", "--no-install-recommends", "mmdebstrap"];
-        call(Command::new("apt-get").args(install).env("DEBIAN_FRONTEND", "noninteractive"))?;
+        debian::install(&["mmdebstrap"])?;
     }
     println!("making a root with Swift in {}", root.display());
     // Under another name until it is whole: an installation that was broken off is made anew.

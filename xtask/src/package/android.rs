@@ -9,10 +9,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::elf::{Library, realigned};
 use crate::Outcome;
 use crate::cargo::{cargo, read, root, run as call};
-use crate::maven::{Maven, on_path};
+use crate::debian::on_path;
+use crate::elf::{Library, realigned};
+use crate::maven::Maven;
 
 /// A kind of phones.
 struct Abi {

@@ -8,7 +8,8 @@ use std::process::Command;
 
 use crate::Outcome;
 use crate::cargo::{cargo, read, root, run as call, with_openssl_inside};
-use crate::journey::{Hub, bindgen};
+use crate::hub::Hub;
+use crate::journey::bindgen;
 
 /// What the wheel must hold to work where nothing else is installed.
 const FILES: [&str; 4] = [
@@ -75,7 +76,7 @@ fn try_out(root: &Path, target: &Path, wheel: &Path, out: &Path) -> Outcome {
     let user = environment(&out.join("user"))?;
     call(Command::new(user.join("pip")).args(["install", "--quiet", "--no-index"]).arg(wheel))?;
     call(&mut cargo(root, ["build", "--package", "tuquan"]))?;
-    let hub = Hub::start(target, &out.join("hub"))?;
+    let hub = Hub::start(&target.join("debug/tuquan"), &out.join("hub"))?;
     let mut command = Command::new(user.join("python3"));
     command.current_dir(out).arg(root.join("bindings/python/examples/first_note.py"));
     let said = read(command.arg(out).arg(&hub.url))?;

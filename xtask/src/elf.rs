@@ -13,20 +13,20 @@ const DT_NEEDED: u64 = 1;
 const ET_DYN: u16 = 3;
 
 /// What was read of a library.
-pub(super) struct Library {
+pub(crate) struct Library {
     /// The number of the machine, `EM_...`.
-    pub(super) machine: u16,
+    pub(crate) machine: u16,
     /// The smallest alignment of a segment that is loaded.
-    pub(super) alignment: u64,
+    pub(crate) alignment: u64,
     /// Names that it exports.
-    pub(super) exports: Vec<String>,
+    pub(crate) exports: Vec<String>,
     /// Libraries that it needs.
-    pub(super) needs: Vec<String>,
+    pub(crate) needs: Vec<String>,
 }
 
 impl Library {
     /// Reads a library's bytes; none when they are no such thing.
-    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let is_wide = match bytes.get(..6)? {
             [0x7f, b'E', b'L', b'F', 1, 1] => false,
             [0x7f, b'E', b'L', b'F', 2, 1] => true,
@@ -51,7 +51,7 @@ impl Library {
     }
 
     /// Reads a file.
-    pub(super) fn read(path: &Path) -> Result<Self, String> {
+    pub(crate) fn read(path: &Path) -> Result<Self, String> {
         let bytes = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
         Self::parse(&bytes).ok_or_else(|| format!("{}: no shared library", path.display()))
     }
@@ -59,7 +59,7 @@ impl Library {
 
 /// Returns a library that says of its segments that they have another alignment: for the check of
 /// the check.
-pub(super) fn realigned(bytes: &[u8], alignment: u64) -> Option<Vec<u8>> {
+pub(crate) fn realigned(bytes: &[u8], alignment: u64) -> Option<Vec<u8>> {
     let elf = Elf { bytes, is_wide: *bytes.get(4)? == 2 };
     let loaded = elf.segments()?.into_iter().find(|at| elf.int(*at) == Some(PT_LOAD))?;
     let (at, width) = (loaded + elf.pick(28, 48), elf.pick(4, 8));
