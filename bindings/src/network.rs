@@ -4,7 +4,8 @@
 //! running; [`Tuquan::cancel_sync`] ends it. Must not know: what is exchanged.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -93,11 +94,20 @@ impl Tuquan {
         F: Future<Output = CoreResult<T>> + Send + 'static,
     {
         let (core, roots, jobs) = (self.core()?, self.roots.clone(), self.jobs.clone());
-        let job = self.threads()?.spawn(call(Way { core, roots, jobs }));
+        let slot = Arc::new(Mutex::new(None));
+        let (filled, call) = (Arc::clone(&slot), call(Way { core, roots, jobs }));
+        // Boxed: the runtime's code for a task would be here once for each call that there is.
+        let call: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
+            let answer = call.await;
+            *filled.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+        });
+        let job = self.threads()?.spawn(call);
         self.jobs.keep(job.abort_handle());
-        match job.await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => {
+        let ended = job.await;
+        let answer = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match ended.map(|()| answer) {
+            Ok(Some(Ok(answer))) => Ok(answer),
+            Ok(Some(Err(error))) => {
                 log(LogLevel::Warn, || format!("a meeting failed: {error}"));
                 Err(of_network(error))
             }
@@ -105,7 +115,7 @@ impl Tuquan {
                 code: "E-CANCELLED".to_owned(),
                 reason: "called off".to_owned(),
             }),
-            Err(_) => Err(broken_off()),
+            Ok(None) | Err(_) => Err(broken_off()),
         }
     }
 }

@@ -17,7 +17,7 @@ pub mod lan;
 pub mod stream;
 pub mod system;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tuquan_core::door::Tuquan;
 use tuquan_core::error::{Error, Kind, Result};
@@ -29,7 +29,15 @@ where
     T: Send + 'static,
     F: FnOnce(&mut Replica) -> Result<T> + Send + 'static,
 {
-    let store = Arc::clone(store);
-    let done = tokio::task::spawn_blocking(move || store.bulk(act)).await;
-    done.unwrap_or_else(|_| Err(Error::new(Kind::Io, "a step of work broke off")))
+    let (store, done) = (Arc::clone(store), Arc::new(Mutex::new(None)));
+    let slot = Arc::clone(&done);
+    // Boxed: a runtime's code for a task would be in a library once for each step that there is.
+    let work: Box<dyn FnOnce() + Send> = Box::new(move || {
+        let answer = store.bulk(act);
+        *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+    });
+    // A step that broke off has left nothing.
+    drop(tokio::task::spawn_blocking(work).await);
+    let answer = done.lock().unwrap_or_else(PoisonError::into_inner).take();
+    answer.unwrap_or_else(|| Err(Error::new(Kind::Io, "a step of work broke off")))
 }

@@ -1,8 +1,8 @@
 //! `cargo xtask static`: the command line with the hub in it as one file that needs no other.
 //!
-//! Builds `tuquan` for this machine's Linux with the C library and OpenSSL's libcrypto inside, sees
-//! that the system's loader has nothing to add, and starts it: its version, and a hub that answers
-//! `/healthz`. Minutes long, so no part of `cargo xtask test`.
+//! Builds `tuquan` for this machine's Linux with the C library inside, sees that the system's
+//! loader has nothing to add, and starts it: its version, and a hub that answers `/healthz`. Minutes
+//! long, so no part of `cargo xtask test`.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -33,7 +33,7 @@ pub(crate) fn run(args: &[&str]) -> Outcome {
     build.args(["--target", &target]);
     // Named by its target, so that build scripts and macros stay as they are.
     let flags = format!("CARGO_TARGET_{}_RUSTFLAGS", target.to_uppercase().replace('-', "_"));
-    build.env(flags, "-C target-feature=+crt-static").env("OPENSSL_STATIC", "1");
+    build.env(flags, "-C target-feature=+crt-static");
     build.env("CARGO_PROFILE_RELEASE_STRIP", "true");
     call(&mut build)?;
     let folder = crate::cargo::target();

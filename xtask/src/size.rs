@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::Outcome;
-use crate::cargo::{cargo, read, root, run as call, with_openssl_inside};
+use crate::cargo::{cargo, read, root, run as call, ship};
 
 /// The most bytes of one ABI, stripped.
 const BYTES_MAX: u64 = 7_000_000;
@@ -19,7 +19,7 @@ const PARTS_SHOWN: usize = 24;
 
 /// Measures each optimisation level given, or the one that ships.
 pub(crate) fn run(args: &[&str]) -> Outcome {
-    let levels = if args.is_empty() { &["s"] } else { args };
+    let levels = if args.is_empty() { &["z"] } else { args };
     let root = root();
     let target = crate::cargo::target();
     let mut over = Vec::new();
@@ -27,11 +27,8 @@ pub(crate) fn run(args: &[&str]) -> Outcome {
         let mut command = cargo(&root, ["rustc", "--package", "tuquan-ffi", "--lib"]);
         command.args(["--profile", "ship"]);
         command.env("CARGO_PROFILE_SHIP_OPT_LEVEL", level).env("CARGO_PROFILE_SHIP_STRIP", "none");
-        // As for phones: equal functions once, relocations packed.
-        command.args(["--", "-C", "link-arg=-Wl,--icf=all"]);
-        command.args(["-C", "link-arg=-Wl,-z,pack-relative-relocs"]);
-        // An app brings no OpenSSL of its own.
-        call(with_openssl_inside(&mut command))?;
+        // Android's linker packs relocations too, in its own way.
+        call(ship(&mut command, &["-z,pack-relative-relocs"]))?;
         let library = target.join("ship/libtuquan_ffi.so");
         let parts = parts(&library)?;
         let stripped = target.join("ship/libtuquan_ffi.stripped.so");
@@ -87,7 +84,7 @@ fn part_of(name: &str) -> String {
             ("blake3", "blake3"),
         ];
         let found = c.iter().find(|(start, _)| name.starts_with(start));
-        return found.map_or("C: libcrypto and the rest", |(_, part)| part).to_owned();
+        return found.map_or("C: static functions, most of SQLite", |(_, part)| part).to_owned();
     }
     let path = name.trim_start_matches(['<', '&', '(', '[', '*', '_']);
     let path =

@@ -7,8 +7,6 @@ root=$1 headers=$2 out=$3
 own=$(cd "$(dirname "$0")" && pwd)
 # Rust's C code must not ask for a newer system than the app does.
 export IPHONEOS_DEPLOYMENT_TARGET=17.0
-# An iPhone has no OpenSSL to link with: it is built from source.
-unset OPENSSL_NO_VENDOR
 if [ -z "${TUQUAN_COMMIT:-}" ]; then
   TUQUAN_COMMIT=$(git -C "$root" rev-parse --short=12 HEAD)
 fi

@@ -192,7 +192,7 @@ impl<'a> Building<'a> {
                 Err(error) => damaged.push((node.item.place, error)),
             }
         }
-        damaged.sort_by_key(|(place, _)| *place);
+        damaged.sort_unstable_by_key(|(place, _)| *place);
         Self {
             of,
             graph,

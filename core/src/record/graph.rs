@@ -62,12 +62,14 @@ impl Graph {
     /// the lower digest counts.
     #[must_use]
     pub fn new(mut items: Vec<GraphItem>) -> Self {
-        items.sort_by_key(|item| (item.place, item.digest));
+        items.sort_unstable_by_key(|item| (item.place, item.digest));
         items.dedup_by_key(|item| item.place);
         let depths = depths(&items);
         let mut order: Vec<usize> = (0..items.len()).collect();
         // Without a depth: in or behind a cycle, or behind a missing item. Last, and flagged.
-        order.sort_by_key(|at| (depths[*at].is_none(), depths[*at], items[*at].digest));
+        order.sort_unstable_by_key(|at| {
+            (depths[*at].is_none(), depths[*at], items[*at].digest, *at)
+        });
         let earlier = Earlier::new(&items);
         let mut building = Building::default();
         let mut slots: Vec<Option<GraphItem>> = items.into_iter().map(Some).collect();
@@ -139,13 +141,13 @@ impl Graph {
             }
         }
         let mut ready: Vec<usize> = (0..self.nodes.len()).filter(|at| waits[*at] == 0).collect();
-        ready.sort_by_key(|at| Reverse(behind[*at]));
+        ready.sort_unstable_by_key(|at| (Reverse(behind[*at]), *at));
         let mut order = Vec::with_capacity(self.nodes.len());
         while let Some(at) = ready.pop() {
             if !self.nodes[at].damaged {
                 order.push(at);
             }
-            children[at].sort_by_key(|child| Reverse(behind[*child]));
+            children[at].sort_unstable_by_key(|child| (Reverse(behind[*child]), *child));
             for child in &children[at] {
                 waits[*child] -= 1;
                 if waits[*child] == 0 {

@@ -75,7 +75,7 @@ impl Reading<'_> {
             let stamp = self.stamp(&id)?;
             all.push(Held { value, stamp });
         }
-        all.sort_by(|a, b| (a.stamp, &a.value).cmp(&(b.stamp, &b.value)));
+        all.sort_unstable_by(|a, b| (a.stamp, &a.value).cmp(&(b.stamp, &b.value)));
         Ok(all)
     }
 
@@ -136,7 +136,7 @@ impl Reading<'_> {
         for object in objects {
             texts.push((self.stamp(&object)?, self.doc.text(&object).map_err(failed)?));
         }
-        texts.sort();
+        texts.sort_unstable();
         Ok(texts.into_iter().map(|(_, text)| text).collect())
     }
 }

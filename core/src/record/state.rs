@@ -154,7 +154,7 @@ impl State {
         let range = (field, ElementKey([0; 16]))..=(field, ElementKey([0xff; 16]));
         let mut list: Vec<_> =
             self.elements.range(range).map(|((_, key), held)| (*key, held)).collect();
-        list.sort_by_key(|(key, held)| (held.stamp, *key));
+        list.sort_unstable_by_key(|(key, held)| (held.stamp, *key));
         list
     }
 

@@ -96,7 +96,10 @@ impl Mind {
         let branches = self.branches.get(&root).into_iter().flatten();
         let mut family: Vec<usize> =
             self.by_id.get(&root).into_iter().chain(branches).copied().collect();
-        family.sort_by_key(|index| self.logs[*index].row.base);
+        family.sort_unstable_by_key(|index| {
+            let row = &self.logs[*index].row;
+            (row.base, row.parent.is_some(), *index)
+        });
         family
     }
 

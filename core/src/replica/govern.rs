@@ -333,7 +333,7 @@ fn frontier(mind: &Mind) -> Result<Vec<(EpochId, EpochSecret)>> {
     let followed: BTreeSet<EpochId> =
         held.iter().flat_map(|(epoch, _)| epoch.parents.iter().copied()).collect();
     let mut last: Vec<_> = held.into_iter().filter(|(e, _)| !followed.contains(&e.id)).collect();
-    last.sort_by_key(|(epoch, _)| std::cmp::Reverse((epoch.depth, epoch.id)));
+    last.sort_unstable_by_key(|(epoch, _)| std::cmp::Reverse((epoch.depth, epoch.id)));
     last.truncate(PARENTS_MAX);
     Ok(last.into_iter().map(|(epoch, secret)| (epoch.id, secret.clone())).collect())
 }

@@ -385,7 +385,8 @@ impl Mind {
         let mut usable = self.members.eligible();
         if self.members.removed.contains_key(&me) {
             usable = self.members.epochs.values().collect();
-            usable.sort_by_key(|epoch| std::cmp::Reverse((epoch.depth, epoch.id, epoch.at)));
+            usable
+                .sort_unstable_by_key(|epoch| std::cmp::Reverse((epoch.depth, epoch.id, epoch.at)));
         }
         let held = usable.into_iter().find_map(|epoch| {
             let secret = self.epochs.get(&epoch.id)?;

@@ -144,7 +144,7 @@ pub fn vector(connection: &Connection, mind: &Mind) -> Result<Vector> {
             excepted: holes(connection, log.row.no)?,
         });
     }
-    entries.sort_by_key(|entry| entry.log);
+    entries.sort_unstable_by_key(|entry| entry.log);
     Ok(Vector { entries })
 }
 
@@ -304,7 +304,7 @@ pub fn newest_first(
         data.push((newest, stretch));
     }
     // A clock that jumped must not turn the order inside a log around: counted from its end.
-    data.sort_by_key(|(_, stretch)| (stretch.index, std::cmp::Reverse(stretch.first)));
+    data.sort_unstable_by_key(|(_, stretch)| (stretch.index, std::cmp::Reverse(stretch.first)));
     let mut bound: Option<(usize, u64)> = None;
     for (newest, stretch) in &mut data {
         if let Some((index, least)) = bound
@@ -314,7 +314,9 @@ pub fn newest_first(
         }
         bound = Some((stretch.index, *newest));
     }
-    data.sort_by_key(|(newest, _)| std::cmp::Reverse(*newest));
+    data.sort_unstable_by_key(|(newest, stretch)| {
+        (std::cmp::Reverse(*newest), stretch.index, std::cmp::Reverse(stretch.first))
+    });
     control.extend(data.into_iter().map(|(_, stretch)| stretch));
     Ok(control)
 }

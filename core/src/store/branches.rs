@@ -75,7 +75,7 @@ fn cut_runs(transaction: &Transaction<'_>, (from, to): (i64, i64), seq: u64) -> 
         }
     }
     // Where several go on there is one seed: the longest says all. A shorter part may begin there.
-    over.sort_by_key(|run| run.first + run.count);
+    over.sort_unstable_by_key(|run| (run.first + run.count, run.count));
     let sql = "SELECT count FROM run WHERE at = ?";
     let begun: Option<i64> =
         transaction.query_row(sql, [at(to, seq)], |row| row.get(0)).optional()?;

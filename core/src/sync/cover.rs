@@ -85,7 +85,7 @@ impl Cover {
             let link = Link::default();
             entries.push(VectorEntry { log: *log, next: at, link, excepted });
         }
-        entries.sort_by_key(|entry| entry.log);
+        entries.sort_unstable_by_key(|entry| entry.log);
         Vector { entries }
     }
 }

@@ -41,7 +41,7 @@ impl Causes {
         }
         let (mut queue, mut lanes, mut forks) = (Queue::default(), Lanes::default(), Vec::new());
         for own in logs.values_mut() {
-            own.sort_by_key(|entry| (entry.seq, entry.link));
+            own.sort_unstable_by_key(|entry| (entry.seq, entry.link));
             // The lowest link goes on in the lane.
             let mut next: BTreeMap<Option<Link>, Link> = BTreeMap::new();
             for entry in own.iter() {

@@ -131,7 +131,7 @@ pub fn make(
     let secret = EpochSecret::generate(rng);
     let epoch = secret.id(space, TEAM, log, seq);
     let mut sorted = members.to_vec();
-    sorted.sort();
+    sorted.sort_unstable();
     let lockboxes = sorted
         .iter()
         .map(|(device, key)| lock(space, &epoch, &secret, (device, key), rng))

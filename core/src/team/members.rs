@@ -189,7 +189,7 @@ impl Members {
     pub fn eligible(&self) -> Vec<&Epoch> {
         let mut eligible: Vec<&Epoch> =
             self.epochs.values().filter(|epoch| epoch.is_eligible).collect();
-        eligible.sort_by_key(|epoch| std::cmp::Reverse((epoch.depth, epoch.id, epoch.at)));
+        eligible.sort_unstable_by_key(|epoch| std::cmp::Reverse((epoch.depth, epoch.id, epoch.at)));
         eligible
     }
 
@@ -215,7 +215,7 @@ fn heads(founder: Option<DeviceKey>, order: &[&ControlEntry]) -> Vec<Link> {
         acts().flat_map(|entry| entry.heads.iter().chain([&entry.before])).collect();
     let mut heads: Vec<&ControlEntry> = acts().copied().collect();
     heads.retain(|entry| !cited.contains(&entry.link));
-    heads.sort_by_key(|entry| (Some(entry.device) != founder, entry.link));
+    heads.sort_unstable_by_key(|entry| (Some(entry.device) != founder, entry.link));
     heads.truncate(CONTROL_HEADS_MAX);
     let mut heads: Vec<Link> = heads.into_iter().map(|entry| entry.link).collect();
     heads.sort_unstable();

@@ -215,7 +215,7 @@ unsafe extern "C" fn full_pathname(
 }
 
 /// Gives bytes that only need to differ from call to call: SQLite seeds its generator from the
-/// default VFS, and SQLCipher draws from OpenSSL.
+/// default VFS, and SQLCipher draws from the system.
 unsafe extern "C" fn randomness(vfs: *mut sqlite3_vfs, len: c_int, out: *mut c_char) -> c_int {
     // SAFETY: SQLite passes its own VFS and `len` writable bytes.
     let (disk, out) =

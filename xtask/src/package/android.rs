@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::Outcome;
-use crate::cargo::{cargo, read, root, run as call};
+use crate::cargo::{cargo, read, root, run as call, ship};
 use crate::debian::on_path;
 use crate::elf::{Library, realigned};
 use crate::maven::Maven;
@@ -85,8 +85,8 @@ impl Packaging {
         }
         command.arg("--output-dir").arg(aar.join("jni"));
         command.args(["build", "--profile", "ship", "--package", "tuquan-ffi"]);
-        // No phone has OpenSSL's headers: it is built from source.
-        call(command.env_remove("OPENSSL_NO_VENDOR"))?;
+        // Android 8 knows this packing of relocations, and not yet the general one.
+        call(ship(&mut command, &["--pack-dyn-relocs=android"]))?;
         let generated = self.generate(&[])?;
         self.assemble(&generated, &aar)?;
         for abi in &ABIS {

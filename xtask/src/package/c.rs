@@ -8,13 +8,13 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::cargo::{cargo, read, root, run as call, with_openssl_inside};
+use crate::cargo::{cargo, read, root, run as call, ship};
 use crate::gcc::{COMPILERS, Language, Tool, install, strict};
 use crate::{Outcome, header, symbols};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 const TOOLS: [Tool; 1] = [("cmake", "cmake")];
-/// What every Linux has; OpenSSL is inside.
+/// What every Linux has.
 const OF_SYSTEM: [&str; 4] = ["libc.so.6", "libm.so.6", "libgcc_s.so.1", "ld-linux"];
 
 struct Packaging {
@@ -70,7 +70,7 @@ impl Packaging {
         // No promise is made between versions, so the loader is not let mix them.
         command.args(["-C", &format!("link-arg=-Wl,-soname,{}", so()), "--print"]);
         command.arg(format!("native-static-libs={}", private.display()));
-        call(with_openssl_inside(&mut command))?;
+        call(ship(&mut command, &[]))?;
         let text = fs::read_to_string(&private).map_err(failed(&private))?;
         Ok(text.trim().trim_start_matches("native-static-libs: ").to_owned())
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::Outcome;
-use crate::cargo::{cargo, read, root, run as call, with_openssl_inside};
+use crate::cargo::{cargo, read, root, run as call, ship};
 use crate::hub::Hub;
 use crate::journey::bindgen;
 
@@ -54,18 +54,12 @@ fn build(root: &Path, target: &Path, tools: &Path, out: &Path) -> Result<PathBuf
     path.extend(bindgen.parent().map(Path::to_owned));
     path.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
     let path = std::env::join_paths(path).map_err(|error| error.to_string())?;
-    // With what cargo is given elsewhere; whoever installs the wheel need not have this OpenSSL.
     let mut command = Command::new(tools.join("maturin"));
-    for (name, value) in cargo(root, [""; 0]).get_envs() {
-        if let Some(value) = value {
-            command.env(name, value);
-        }
-    }
     command.current_dir(root.join("bindings/python")).env("PATH", path);
     // What the sources are generated from is in the symbols.
     command.env("CARGO_PROFILE_SHIP_STRIP", "debuginfo");
     command.args(["build", "--out"]).arg(out.join("wheel"));
-    call(with_openssl_inside(&mut command))?;
+    call(ship(&mut command, &[]))?;
     let wheels = fs::read_dir(out.join("wheel")).map_err(|error| format!("no wheel: {error}"))?;
     let wheel = wheels.flatten().map(|entry| entry.path()).next();
     wheel.ok_or_else(|| "maturin made no wheel".to_owned())

@@ -470,10 +470,11 @@ impl Fields for StateFields<'_> {
 fn ordered_columns<'a>(columns: impl Iterator<Item = (&'a str, &'a Type)>) -> String {
     let declare =
         |(name, ty): (&str, &Type)| (column_type(ty), format!("\"{name}\" {}", column_type(ty)));
-    let mut declared: Vec<(&str, String)> = columns.map(declare).collect();
-    declared.sort_by_key(|(ty, _)| *ty == "TEXT");
-    declared.push(("INTEGER", format!("whole INTEGER NOT NULL DEFAULT {WHOLE}")));
-    declared.into_iter().map(|(_, column)| column).collect::<Vec<_>>().join(", ")
+    let (texts, numbers): (Vec<_>, Vec<_>) =
+        columns.map(declare).partition(|(ty, _)| *ty == "TEXT");
+    let whole = format!("whole INTEGER NOT NULL DEFAULT {WHOLE}");
+    let declared = numbers.into_iter().chain(texts).map(|(_, column)| column);
+    declared.chain([whole]).collect::<Vec<_>>().join(", ")
 }
 
 fn column_type(ty: &Type) -> &'static str {

@@ -338,7 +338,7 @@ impl RelaySync {
                 wanted.push((id, pack));
             }
         }
-        wanted.sort_by_key(|(_, pack)| std::cmp::Reverse(pack.seq));
+        wanted.sort_unstable_by_key(|(id, pack)| (std::cmp::Reverse(pack.seq), **id));
         self.to_fetch = wanted.into_iter().map(|(id, _)| *id).collect();
         self.stats.remaining = self.to_fetch.len() as u64;
         Ok(())
