@@ -36,7 +36,7 @@ const API_MIN: &str = "26";
 /// What every phone has.
 const OF_SYSTEM: [&str; 4] = ["libc.so", "libm.so", "libdl.so", "liblog.so"];
 /// How an export may begin: what is not ours must not be seen, SQLite above all.
-const OURS: [&str; 4] = ["ffi_tuquan_", "uniffi_tuquan_", "UNIFFI_META_", "tq_"];
+const OURS: [&str; 5] = ["ffi_tuquan_", "uniffi_tuquan_", "UNIFFI_META_", "tq_", "tuquan_cipher"];
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 const LIBRARY: &str = "libtuquan_ffi.so";
 /// What runs `consumer-rules.pro` as an app's build does.
