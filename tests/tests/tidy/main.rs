@@ -91,3 +91,20 @@ fn crates_depend_only_on_what_the_table_allows() {
 fn modules_of_the_core_keep_to_their_one_order() {
     none(modules::out_of_order(&Tree::read()));
 }
+
+/// A patch that plants a known fault says nothing once the code around it has changed.
+#[test]
+fn patches_that_plant_faults_fit_the_code() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("in a checkout");
+    let patches = std::fs::read_dir(root.join("tests/bites")).expect("read");
+    let mut patches: Vec<_> = patches.map(|entry| entry.expect("an entry").path()).collect();
+    patches.retain(|path| path.extension().is_some_and(|extension| extension == "patch"));
+    let unfit = patches.iter().filter(|patch| {
+        let mut git = std::process::Command::new("git");
+        // A copy of the sources may lie in a folder of another repository.
+        git.env("GIT_CEILING_DIRECTORIES", root.parent().unwrap_or(root)).current_dir(root);
+        !git.args(["apply", "--check"]).arg(patch).output().expect("git starts").status.success()
+    });
+    assert!(patches.len() > 10, "{patches:?}");
+    none(unfit.map(|patch| format!("{} does not apply", patch.display())).collect());
+}
