@@ -102,6 +102,10 @@ impl HubClient {
         if !(url.starts_with("https://") || url.starts_with("http://")) {
             return Err(Error::new(Kind::Invalid, "a hub's address starts with https://"));
         }
+        reqwest::Url::parse(url).map_err(|_| {
+            let what = "a hub's address that cannot be read; other letters in their xn-- form";
+            Error::new(Kind::Invalid, what)
+        })?;
         let http = Client::builder()
             .tls_backend_preconfigured(tls(&options.roots)?)
             .connect_timeout(Duration::from_secs(CONNECT_TIMEOUT_S))
@@ -375,7 +379,18 @@ mod tests {
             };
             assert_eq!(HubClient::new(&options).expect_err("refused").kind, Kind::Invalid);
         }
-        let options = HubOptions::new("ftp://hub.test");
-        assert_eq!(HubClient::new(&options).expect_err("refused").kind, Kind::Invalid);
+    }
+
+    #[test]
+    fn addresses_that_are_none_are_refused() {
+        for bad in ["ftp://hub.test", "https://", "https://hub test", "https://ký-túc.test"] {
+            let refused = HubClient::new(&HubOptions::new(bad)).expect_err(bad);
+            assert_eq!(refused.kind, Kind::Invalid, "{bad}");
+        }
+        for good in
+            ["https://hub.test:7443/team/", "http://127.0.0.1:9", "https://xn--k-tc-9sa.test"]
+        {
+            HubClient::new(&HubOptions::new(good)).expect(good);
+        }
     }
 }
