@@ -5,12 +5,12 @@
 //! differ are written, so that dependencies are built once and a bug costs one crate and a test.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::Outcome;
-use crate::cargo::{cargo, read, root, run as call};
+use crate::cargo::{cargo, root, run as call};
+use crate::{Outcome, tree};
 
 const LIST: &str = "tests/bites/bites.toml";
 
@@ -86,20 +86,20 @@ fn line(bite: &Bite, found: &Found, took: Duration) -> String {
 }
 
 fn attempt(root: &Path, place: &Path, bite: &Bite) -> Result<Found, String> {
-    let tree = place.join("tree");
-    copy(root, &tree)?;
+    let copy = place.join("tree");
+    tree::copy(root, &copy)?;
     let patch = root.join("tests/bites").join(&bite.patch);
     let mut apply = Command::new("git");
     // The copy is no repository: git must not look for one above it.
     apply.env("GIT_CEILING_DIRECTORIES", place);
-    call(apply.current_dir(&tree).arg("apply").arg(&patch))?;
+    call(apply.current_dir(&copy).arg("apply").arg(&patch))?;
     let target = match bite.test.as_str() {
         "lib" => vec!["--lib"],
         test => vec!["--test", test],
     };
     let common = ["test", "--package", &bite.package];
     let with_target = || {
-        let mut command = cargo(&tree, common);
+        let mut command = cargo(&copy, common);
         command.args(&target).env("CARGO_TARGET_DIR", place.join("target"));
         command
     };
@@ -117,44 +117,4 @@ fn attempt(root: &Path, place: &Path, bite: &Bite) -> Result<Found, String> {
         let last: Vec<&str> = said.lines().rev().take(3).collect();
         Ok(Found::Broken(format!("no such test ran: {}", last.join(" | "))))
     }
-}
-
-/// Brings the copy to what is tracked and not ignored, as it is now in the checkout.
-fn copy(root: &Path, tree: &Path) -> Outcome {
-    let listing = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
-    let listed = read(Command::new("git").current_dir(root).args(listing))?;
-    let listed = String::from_utf8_lossy(&listed).into_owned();
-    let wanted: Vec<PathBuf> = listed
-        .split('\0')
-        .filter(|path| !path.is_empty())
-        .map(PathBuf::from)
-        .filter(|path| root.join(path).is_file())
-        .collect();
-    let told = |path: &Path, error: std::io::Error| format!("{}: {error}", path.display());
-    for path in &wanted {
-        let (from, to) = (root.join(path), tree.join(path));
-        let bytes = fs::read(&from).map_err(|error| told(&from, error))?;
-        if fs::read(&to).is_ok_and(|there| there == bytes) {
-            continue;
-        }
-        if let Some(folder) = to.parent() {
-            fs::create_dir_all(folder).map_err(|error| told(folder, error))?;
-        }
-        fs::write(&to, bytes).map_err(|error| told(&to, error))?;
-    }
-    remove_others(tree, tree, &wanted)
-}
-
-fn remove_others(tree: &Path, folder: &Path, wanted: &[PathBuf]) -> Outcome {
-    let entries = fs::read_dir(folder).map_err(|error| error.to_string())?;
-    for entry in entries.flatten() {
-        let path = entry.path();
-        let inside = path.strip_prefix(tree).unwrap_or(&path);
-        if path.is_dir() {
-            remove_others(tree, &path, wanted)?;
-        } else if !wanted.iter().any(|wanted| wanted == inside) {
-            fs::remove_file(&path).map_err(|error| error.to_string())?;
-        }
-    }
-    Ok(())
 }

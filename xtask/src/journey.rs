@@ -8,7 +8,6 @@ mod c;
 pub(crate) mod cost;
 mod kotlin;
 mod python;
-mod surface;
 mod swift;
 mod together;
 
@@ -91,7 +90,7 @@ pub(crate) fn run(args: &[&str]) -> Outcome {
 
 /// Builds the library with the test door, and the command line that runs the hub: in the form of call
 /// that the tests use, so that nothing is compiled twice.
-fn build(target: &Path) -> Result<PathBuf, String> {
+pub(crate) fn build(target: &Path) -> Result<PathBuf, String> {
     let args = ["build", "--workspace", "--features", "tuquan-ffi/test-door"];
     call(&mut cargo(&root(), args))?;
     Ok(target.join("debug"))
@@ -106,7 +105,7 @@ pub(crate) fn bindgen(target: &Path) -> Result<PathBuf, String> {
 }
 
 /// Makes the sources of each language from the built library.
-fn generate(bindgen: &Path, library: &Path, to: &Path) -> Outcome {
+pub(crate) fn generate(bindgen: &Path, library: &Path, to: &Path) -> Outcome {
     fs::remove_dir_all(to).ok();
     for language in ["kotlin", "swift", "python"] {
         let mut command = Command::new(bindgen);
@@ -136,7 +135,7 @@ impl Kit {
             "kotlin" => "bindings/kotlin/src/test/kotlin/vn/tuquan/JourneyTest.kt",
             _ => "bindings/swift/Tests/TuquanKitTests/JourneyTests.swift",
         };
-        let missing = surface::missing(&self.generated, &self.root.join(source))?;
+        let missing = crate::surface::missing(&self.generated, &self.root.join(source))?;
         if missing.is_empty() {
             return Ok(());
         }

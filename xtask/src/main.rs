@@ -15,6 +15,7 @@ mod cargo;
 mod check;
 mod debian;
 mod dictionary;
+mod docs;
 mod elf;
 mod gcc;
 mod header;
@@ -23,14 +24,18 @@ mod journey;
 mod maven;
 mod package;
 mod portable;
+mod python;
 #[cfg(feature = "train")]
 #[path = "../../cli/src/sample.rs"]
 #[allow(dead_code, unreachable_pub, reason = "the command line's generator, used as it is")]
 mod sample;
 mod schema;
 mod size;
+mod surface;
+mod swift;
 mod swiftpm;
 mod symbols;
+mod tree;
 
 use std::process::ExitCode;
 
@@ -50,6 +55,7 @@ cargo xtask <command>
   journey [language...] the golden journey in Kotlin, Swift, Python and C, on a real library and hub
   package <platform> [--check]
                         makes what an app takes in: android, apple, python, c
+  docs [language...]    the API documentation for developers of apps: rust, python, kotlin, swift, c
   size [level...]       builds the library as it ships and prints what takes how much room
   static                builds tuquan, hub included, as one file that needs no other
 ";
@@ -66,6 +72,7 @@ fn main() -> ExitCode {
         ["header", rest @ ..] => header::run(rest),
         ["journey", rest @ ..] => journey::run(rest),
         ["package", rest @ ..] => package::run(rest),
+        ["docs", rest @ ..] => docs::run(rest),
         ["size", rest @ ..] => size::run(rest),
         ["static", rest @ ..] => portable::run(rest),
         ["help" | "--help" | "-h"] => {

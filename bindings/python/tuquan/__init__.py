@@ -16,10 +16,13 @@ import secrets
 from collections.abc import AsyncIterator
 from typing import Any
 
+from ._native import tuquan_core, tuquan_ffi
 from ._native.tuquan_core import *  # noqa: F403
 from ._native.tuquan_core import Change, TuquanError
 from ._native.tuquan_ffi import *  # noqa: F403
 from ._native.tuquan_ffi import OpenOptions, Tuquan
+
+__all__ = ["Store", "kind_of", "new_request_id", *tuquan_core.__all__, *tuquan_ffi.__all__]
 
 _WAITS = tuple(
     name for name, call in inspect.getmembers(Tuquan, inspect.iscoroutinefunction)

@@ -1,11 +1,10 @@
 //! The journey in Python: the package as it is in the checkout, with what was generated beside it.
 
-use std::fs;
 use std::process::Command;
 
 use super::Kit;
-use crate::Outcome;
 use crate::cargo::{read, run as call};
+use crate::{Outcome, python as packaging};
 
 /// Runs it.
 pub(crate) fn run(kit: &Kit) -> Outcome {
@@ -41,22 +40,6 @@ fn journey(kit: &Kit) -> Command {
     command
 }
 
-/// Puts the package together as the wheel has it.
 fn assemble(kit: &Kit) -> Outcome {
-    let package = kit.build.join("tuquan");
-    let native = package.join("_native");
-    fs::remove_dir_all(&kit.build).ok();
-    let failed = |error: std::io::Error| format!("{}: {error}", native.display());
-    fs::create_dir_all(&native).map_err(failed)?;
-    let copies = [
-        (kit.root.join("bindings/python/tuquan"), &package, vec!["__init__.py", "py.typed"]),
-        (kit.generated.join("python"), &native, vec!["tuquan_core.py", "tuquan_ffi.py"]),
-        (kit.library.clone(), &native, vec!["libtuquan_ffi.so"]),
-    ];
-    for (from, to, names) in copies {
-        for name in names {
-            fs::copy(from.join(name), to.join(name)).map_err(failed)?;
-        }
-    }
-    fs::write(native.join("__init__.py"), "").map_err(failed)
+    packaging::assemble(&kit.root, &kit.generated, &kit.library, &kit.build)
 }

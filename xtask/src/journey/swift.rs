@@ -1,136 +1,36 @@
 //! The journey in Swift: the package assembled beside what is built, tested with `swift test`.
 //!
-//! Where the machine has no Swift 6, a Debian root with one is made outside of the checkout, once,
-//! and entered in a mount namespace of its own: nothing stays mounted. Must not know: what the
-//! journey does.
+//! Must not know: what the journey does.
 
-use std::env;
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use super::Kit;
 use crate::cargo::{read, run as call};
-use crate::{Outcome, debian, swiftpm};
-
-/// The oldest Swift whose language mode 6 compiles what is generated.
-const MAJOR_MIN: u32 = 6;
-
-/// What the root holds: Swift 6.0.3, and what its linker and its own tools need.
-const PACKAGES: &str = "swiftlang,libc6-dev,libstdc++-14-dev,bash,coreutils";
-const SUITE: &str = "trixie";
+use crate::swift::Swift;
+use crate::{Outcome, swiftpm};
 
 /// Runs it.
 pub(crate) fn run(kit: &Kit) -> Outcome {
     swiftpm::assemble(&kit.root, &kit.generated.join("swift"), &kit.build)?;
     let swift = Swift::find_or_install()?;
     let strict = ["--disable-xctest", "-Xswiftc", "-warnings-as-errors"];
-    let mut test = swift.command(kit, "test");
+    let mut test = on(&swift, kit, "test");
     call(kit.equip(test.args(strict)))?;
-    let mut example = swift.command(kit, "run");
+    let mut example = on(&swift, kit, "run");
     call(kit.equip(example.arg("FirstNote").arg(&kit.work).arg(&kit.hub)))
 }
 
 /// Tells what crossing costs.
 pub(super) fn cost(kit: &Kit) -> Result<Vec<u8>, String> {
     swiftpm::assemble(&kit.root, &kit.generated.join("swift"), &kit.build)?;
-    let mut bench = Swift::find_or_install()?.command(kit, "run");
+    let mut bench = on(&Swift::find_or_install()?, kit, "run");
     read(kit.equip(bench.args(["-c", "release", "TuquanBench"])))
 }
 
-/// A Swift that is new enough.
-enum Swift {
-    /// The machine's own.
-    Here,
-    /// The one in a root.
-    In(PathBuf),
-}
-
-impl Swift {
-    fn find_or_install() -> Result<Self, String> {
-        let mut command = Command::new("swift");
-        command.arg("--version").stderr(Stdio::null());
-        let version = read(&mut command).unwrap_or_default();
-        if major_of(&String::from_utf8_lossy(&version)).is_some_and(|major| major >= MAJOR_MIN) {
-            return Ok(Self::Here);
-        }
-        let root = tools()?.join("swift-root");
-        if !root.join("usr/bin/swiftc").exists() {
-            install(&root)?;
-        }
-        Ok(Self::In(root))
-    }
-
-    /// Returns a call of `swift <verb>` on the assembled package.
-    fn command(&self, kit: &Kit, verb: &str) -> Command {
-        let mut command = match self {
-            Self::Here => Command::new("swift"),
-            Self::In(root) => {
-                let journeys = kit.build.parent().unwrap_or(&kit.build);
-                within(root, &[&kit.root, &kit.library, journeys])
-            }
-        };
-        command.arg(verb).arg("--package-path").arg(&kit.build);
-        command
-    }
-}
-
-/// Returns the first number of the version that `swift --version` told.
-fn major_of(told: &str) -> Option<u32> {
-    let (_, after) = told.split_once("Swift version ")?;
-    after.split(|letter: char| !letter.is_ascii_digit()).next()?.parse().ok()
-}
-
-/// Returns where tools are kept from one run to the next.
-fn tools() -> Result<PathBuf, String> {
-    let cache = env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let home = env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
-    let cache = cache.or(home).ok_or("neither HOME nor XDG_CACHE_HOME is set")?;
-    Ok(cache.join("tuquan-tools"))
-}
-
-/// Makes the root: half a minute and 2.5 GB.
-fn install(root: &Path) -> Outcome {
-    let failed = |error: std::io::Error| format!("{}: {error}", root.display());
-    if read(Command::new("mmdebstrap").arg("--version")).is_err() {
-        debian::install(&["mmdebstrap"])?;
-    }
-    println!("making a root with Swift in {}", root.display());
-    // Under another name until it is whole: an installation that was broken off is made anew.
-    let unfinished = root.with_extension("unfinished");
-    if unfinished.exists() {
-        fs::remove_dir_all(&unfinished).map_err(failed)?;
-    }
-    fs::create_dir_all(root.parent().unwrap_or(root)).map_err(failed)?;
-    let mut make = Command::new("mmdebstrap");
-    make.args(["--mode=root", "--variant=extract"]).arg(format!("--include={PACKAGES}"));
-    call(make.arg(SUITE).arg(&unfinished))?;
-    // Debian's package names only some of the programs.
-    std::os::unix::fs::symlink("/usr/libexec/swift/bin/swift", unfinished.join("usr/bin/swift"))
-        .map_err(failed)?;
-    if root.exists() {
-        fs::remove_dir_all(root).map_err(failed)?;
-    }
-    fs::rename(&unfinished, root).map_err(failed)
-}
-
-/// Returns a call of the root's `swift`, which sees `folders` where they are outside.
-fn within(root: &Path, folders: &[&Path]) -> Command {
-    const ENTER: &str = r#"
-set -eu
-root=$1; shift
-mount -t proc proc "$root/proc"
-mount --rbind /dev "$root/dev"
-while [ "$1" != -- ]; do
-  mkdir -p "$root$1"
-  mount --rbind "$1" "$root$1"
-  shift
-done
-shift
-exec chroot "$root" /usr/bin/env PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 swift "$@"
-"#;
-    let mut command = Command::new("unshare");
-    command.args(["--mount", "--propagation", "private", "bash", "-c", ENTER, "enter"]);
-    command.arg(root).args(folders).arg("--");
+/// Returns a call of `swift <verb>` on the assembled package.
+fn on(swift: &Swift, kit: &Kit, verb: &str) -> Command {
+    let journeys = kit.build.parent().unwrap_or(&kit.build);
+    let mut command = swift.tool("swift", &[&kit.root, &kit.library, journeys]);
+    command.arg(verb).arg("--package-path").arg(&kit.build);
     command
 }

@@ -10,6 +10,7 @@ use crate::Outcome;
 use crate::cargo::{cargo, read, root, run as call, ship};
 use crate::hub::Hub;
 use crate::journey::bindgen;
+use crate::python::environment;
 
 /// What the wheel must hold to work where nothing else is installed.
 const FILES: [&str; 4] = [
@@ -40,12 +41,6 @@ pub(super) fn run(args: &[&str]) -> Outcome {
     try_out(&root, &target, &wheel, &out)?;
     println!("packaged and tried out: {}", wheel.display());
     Ok(())
-}
-
-/// Makes a virtual environment; returns the folder of its programs.
-fn environment(at: &Path) -> Result<PathBuf, String> {
-    call(Command::new("python3").args(["-m", "venv"]).arg(at))?;
-    Ok(at.join("bin"))
 }
 
 fn build(root: &Path, target: &Path, tools: &Path, out: &Path) -> Result<PathBuf, String> {

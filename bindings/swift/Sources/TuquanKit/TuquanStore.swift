@@ -4,7 +4,7 @@ import TuquanRust
 
 /// One store of one device, for a Swift app.
 ///
-/// There is no method for each call of the library: a closure gets the library's ``Tuquan`` and calls
+/// There is no method for each call of the library: a closure gets the library's `Tuquan` and calls
 /// what it likes, and the method that it is given to decides where the call waits.
 ///
 /// ```swift
