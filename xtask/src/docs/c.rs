@@ -57,7 +57,10 @@ fn calls(sources: &Sources) -> Result<String, String> {
                     tq_call by these names; tq_apply and tq_query are the shorter way for some.\n"
             .to_owned();
     for call in surface::calls(&sources.generated)? {
-        let _ = write!(page, "\n## `{}`\n\n{}\n", call.name, call.says);
+        // What is said of a call is written for rustdoc.
+        let says = call.says.replace(" # Errors ", "\n\nErrors: ");
+        let says = says.replace("[`", "`").replace("`]", "`");
+        let _ = write!(page, "\n## {}\n\n{says}\n", call.name);
     }
     Ok(page)
 }
@@ -68,7 +71,7 @@ fn records(sources: &Sources, schema: &str) -> Result<String, String> {
                     or OR is an array. A time is in ms since 1970; a ref is 32 hexadecimal digits.\n"
         .to_owned();
     for kind in surface::kinds(&sources.root)? {
-        let _ = write!(page, "\n## `{}`\n\n", kind.token);
+        let _ = write!(page, "\n## {}\n\n", kind.token);
         let number = schema
             .lines()
             .filter_map(|line| line.strip_prefix("kind ")?.split_once(' '))
@@ -80,16 +83,26 @@ fn records(sources: &Sources, schema: &str) -> Result<String, String> {
                 line.strip_prefix(&of("field"))?.strip_prefix(' ')?.split_once(' ')
             });
             let (_, shape) = shape.ok_or_else(|| format!("core/schema.lock lacks {}", of("")))?;
-            let choices = schema.lines().filter_map(|line| {
-                line.strip_prefix(&of("choice"))?.strip_prefix('.')?.split_once(' ')
-            });
-            let choices: Vec<String> = choices.map(|(_, token)| format!("`{token}`")).collect();
             let _ = write!(page, "- `{}` ({shape}): {}", named.name, named.says);
-            let ending = if choices.is_empty() { "" } else { " One of: " };
-            let _ = writeln!(page, "{ending}{}", choices.join(", "));
+            for (word, intro) in [("choice", "One of"), ("part", "An object of")] {
+                let members = members(schema, &of(word));
+                if !members.is_empty() {
+                    let _ = write!(page, " {intro}: {}", members.join(", "));
+                }
+            }
+            page.push('\n');
         }
     }
     Ok(page)
+}
+
+/// Returns the choices or parts that the schema lists below a field.
+fn members(schema: &str, of: &str) -> Vec<String> {
+    let lines = schema.lines().filter_map(|line| {
+        let (_, member) = line.strip_prefix(of)?.strip_prefix('.')?.split_once(' ')?;
+        Some(format!("`{member}`"))
+    });
+    lines.collect()
 }
 
 const SETTINGS: &str = "\
