@@ -52,7 +52,7 @@ pub(crate) fn run(args: &[&str]) -> Outcome {
     };
     if languages != ["rust"] {
         build(&target)?;
-        generate(&bindgen(&target)?, &sources.library, &sources.generated)?;
+        generate(&sources.root, &bindgen(&target)?, &sources.library, &sources.generated)?;
     }
     let mut failures = Vec::new();
     for language in languages {

@@ -46,7 +46,7 @@ pub(crate) fn run(args: &[&str]) -> Outcome {
     let hub_program = library.join("tuquan");
     let journeys = target.join("journey");
     let generated = journeys.join("generated");
-    generate(&bindgen(&target)?, &library, &generated)?;
+    generate(&root(), &bindgen(&target)?, &library, &generated)?;
     let kit_of = |language: &str, hub: &Hub| -> Result<Kit, String> {
         let work = journeys.join(format!("work-{language}"));
         fs::remove_dir_all(&work).ok();
@@ -104,12 +104,12 @@ pub(crate) fn bindgen(target: &Path) -> Result<PathBuf, String> {
     Ok(target.join("debug/uniffi-bindgen"))
 }
 
-/// Makes the sources of each language from the built library.
-pub(crate) fn generate(bindgen: &Path, library: &Path, to: &Path) -> Outcome {
+/// Makes the sources of each language from the library that was built of a checkout.
+pub(crate) fn generate(checkout: &Path, bindgen: &Path, library: &Path, to: &Path) -> Outcome {
     fs::remove_dir_all(to).ok();
     for language in ["kotlin", "swift", "python"] {
         let mut command = Command::new(bindgen);
-        command.current_dir(root()).arg("generate").arg(library.join("libtuquan_ffi.so"));
+        command.current_dir(checkout).arg("generate").arg(library.join("libtuquan_ffi.so"));
         command.args(["--language", language, "--no-format", "--out-dir"]);
         call(command.arg(to.join(language)).stdout(Stdio::null()))?;
     }

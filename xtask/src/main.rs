@@ -22,6 +22,7 @@ mod header;
 mod hub;
 mod journey;
 mod maven;
+mod new_field;
 mod package;
 mod portable;
 mod python;
@@ -56,6 +57,7 @@ cargo xtask <command>
   package <platform> [--check]
                         makes what an app takes in: android, apple, python, c
   docs [language...]    the API documentation for developers of apps: rust, python, kotlin, swift, c
+  new-field             adds a field to a record type in a copy, and sees it in every language
   size [level...]       builds the library as it ships and prints what takes how much room
   static                builds tuquan, hub included, as one file that needs no other
 ";
@@ -73,6 +75,7 @@ fn main() -> ExitCode {
         ["journey", rest @ ..] => journey::run(rest),
         ["package", rest @ ..] => package::run(rest),
         ["docs", rest @ ..] => docs::run(rest),
+        ["new-field", rest @ ..] => new_field::run(rest),
         ["size", rest @ ..] => size::run(rest),
         ["static", rest @ ..] => portable::run(rest),
         ["help" | "--help" | "-h"] => {

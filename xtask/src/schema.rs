@@ -2,6 +2,9 @@
 //!
 //! The test `schema` of the tests crate makes and compares it; this only asks it to write.
 
+use std::path::Path;
+use std::process::Command;
+
 use crate::Outcome;
 use crate::cargo::{cargo, root, run as call};
 
@@ -12,9 +15,14 @@ pub(crate) fn run(args: &[&str]) -> Outcome {
         ["--check"] => false,
         _ => return Err("schema takes --check and nothing else".to_owned()),
     };
-    let mut command = cargo(&root(), ["test", "--workspace", "--test", "schema"]);
+    call(&mut test(&root(), bless))
+}
+
+/// Returns the call that compares a checkout's file, or writes it.
+pub(crate) fn test(checkout: &Path, bless: bool) -> Command {
+    let mut command = cargo(checkout, ["test", "--workspace", "--test", "schema"]);
     if bless {
         command.env("TUQUAN_BLESS", "1");
     }
-    call(&mut command)
+    command
 }

@@ -28,7 +28,7 @@ pub(crate) fn run() -> Outcome {
     call(&mut cargo(&root(), args))?;
     let library = target.join("release");
     let generated = target.join("cost/generated");
-    generate(&bindgen(&target)?, &library, &generated)?;
+    generate(&root(), &bindgen(&target)?, &library, &generated)?;
     let mut rows = Vec::new();
     for language in ["c", "python", "kotlin", "swift"] {
         let work = target.join(format!("cost/work-{language}"));
