@@ -13,6 +13,7 @@ use crate::Outcome;
 use crate::cargo::{cargo, read, root, run as call, ship};
 use crate::debian::on_path;
 use crate::elf::{Library, realigned};
+use crate::journey::bindgen;
 use crate::maven::Maven;
 
 /// A kind of phones.
@@ -139,10 +140,9 @@ impl Packaging {
     fn generate(&self, rustc: &[&str]) -> Result<PathBuf, String> {
         let build = ["rustc", "--package", "tuquan-ffi", "--lib", "--crate-type", "cdylib"];
         call(cargo(&self.root, build).args(rustc))?;
-        call(&mut cargo(&self.root, ["build", "--package", "tuquan-bindgen"]))?;
         let debug = self.target.join("debug");
         let generated = self.out.join("generated");
-        let mut command = Command::new(debug.join("uniffi-bindgen"));
+        let mut command = Command::new(bindgen(&self.target)?);
         command.current_dir(&self.root).arg("generate").arg(debug.join(LIBRARY));
         command.args(["--language", "kotlin", "--no-format", "--out-dir"]);
         call(command.arg(generated.join("kotlin")).stdout(Stdio::null()))?;
