@@ -1,14 +1,14 @@
 //! What crossing into a language costs, in microseconds, side by side: an empty call, a list of 50
 //! rows, a row more, one tap.
 //!
-//! On the library in release. C's rows are JSON texts that nobody has read yet. Must not know: how
+//! On the library as it ships. C's rows are JSON texts that nobody has read yet. Must not know: how
 //! a language measures.
 
 use std::fs;
 
 use super::{Kit, bindgen, c, generate, kotlin, python, swift};
 use crate::Outcome;
-use crate::cargo::{cargo, root, run as call, target};
+use crate::cargo::{cargo, root, run as call, ship, target};
 
 /// The most that lifting a row may cost on the JVM.
 const ROW_US_MAX: f64 = 3.0;
@@ -24,9 +24,12 @@ const COLUMNS: [(&str, &str); 5] = [
 pub(crate) fn run() -> Outcome {
     let target = target();
     // With the test door, as the journeys stand beside what measures.
-    let args = ["build", "--release", "--package", "tuquan-ffi", "--features", "test-door"];
-    call(&mut cargo(&root(), args))?;
-    let library = target.join("release");
+    let args = ["build", "--profile", "ship", "--package", "tuquan-ffi", "--features", "test-door"];
+    let mut command = cargo(&root(), args);
+    // What the sources are generated from is in the symbols.
+    command.env("CARGO_PROFILE_SHIP_STRIP", "debuginfo");
+    call(ship(&mut command, &[]))?;
+    let library = target.join("ship");
     let generated = target.join("cost/generated");
     generate(&root(), &bindgen(&target)?, &library, &generated)?;
     let mut rows = Vec::new();
